@@ -1,0 +1,134 @@
+package tcp
+
+import (
+	"reflect"
+	"testing"
+	"unsafe"
+)
+
+// TestThawedConnectionIsEqual: what Info shows survives, and text flows again both ways.
+func TestThawedConnectionIsEqual(t *testing.T) {
+	for _, cc := range []string{"newreno", "cubic"} {
+		mem := &poolMemory{}
+		cfg := &Config{MTU: 1420, Memory: mem, CongestionControl: cc, NoDelay: true, KeepAlive: KeepAliveConfig{Enabled: true}}
+		a, b, exchange := established(t, cfg, cfg)
+		now := Instant(Second)
+		p := make([]byte, 30000)
+		talk := func() {
+			for _, d := range [2][2]*Conn{{a, b}, {b, a}} {
+				for range 30 {
+					now = now.Add(10 * Millisecond)
+					if _, err := d[0].Write(now, p[:10000]); err != nil {
+						t.Fatal(err)
+					}
+					for n := 0; n < 10000; now = now.Add(Millisecond) { // it may be paced
+						exchange(now)
+						k, err := d[1].Read(now, p)
+						if n += k; err != nil || now > 3600*Instant(Second) {
+							t.Fatalf("read %d bytes, %v", n, err)
+						}
+					}
+					exchange(now)
+				}
+			}
+		}
+		talk()
+		var f Idle
+		a.TakeEvents()
+		b.TakeEvents()
+		now = now.Add(delayedAckMax)
+		exchange(now) // timers
+		exchange(now) // and what they made due
+		if a.AtRest() || !a.Freeze(&f) {
+			t.Fatalf("at rest too early, or not to be frozen at all: %+v", a)
+		}
+		now = now.Add(idleShrink)
+		for range 3 {
+			a.HandleTimeout(now)
+			now = now.Add(idleShrink)
+		}
+		if !a.AtRest() {
+			t.Fatal("not at rest")
+		}
+		for i, n := range a.counters.rare() {
+			*n = uint64(i) + 1
+		}
+		a.counters.DSACKsIn, a.counters.IllegalTransitions = 0, 0
+		before, deadline := a.Info(now), a.timers.at[timerKeepAlive]
+		if !a.Freeze(&f) {
+			t.Fatal("not frozen")
+		}
+		*a = Conn{}
+		a.Thaw(cfg, Tuple{Local: b.tuple.Remote, Remote: b.tuple.Local}, &f)
+		after := a.Info(now)
+		before.PacingRate = 0
+		if after != before {
+			t.Errorf("%s: before %+v\nafter %+v", cc, before, after)
+		}
+		if err := a.Check(); err != nil {
+			t.Error(err)
+		}
+		if a.timers.at[timerKeepAlive] != deadline || deadline == 0 {
+			t.Error("the keep-alive timer is lost")
+		}
+		talk()
+	}
+}
+
+// TestRareCountersAreAll: a counter that is added to Counters must survive as well.
+func TestRareCountersAreAll(t *testing.T) {
+	var n Counters
+	v := reflect.ValueOf(&n).Elem()
+	if v.NumField() != numRareCounters+4 {
+		t.Fatalf("%d counters, of which Idle knows %d", v.NumField(), numRareCounters+4)
+	}
+	seen := map[*uint64]bool{&n.SegmentsIn: true, &n.SegmentsOut: true, &n.BytesIn: true, &n.BytesOut: true}
+	for _, p := range n.rare() {
+		seen[p] = true
+	}
+	if len(seen) != v.NumField() {
+		t.Error("a counter is listed twice")
+	}
+}
+
+// TestBusyConnectionIsNotFrozen: anything on its way, due or held prevents it.
+func TestBusyConnectionIsNotFrozen(t *testing.T) {
+	quiet := func(t *testing.T) (a, b *Conn, exchange func(Instant)) {
+		cfg := &Config{MTU: 1420, Memory: &poolMemory{}}
+		a, b, exchange = established(t, cfg, cfg)
+		a.TakeEvents()
+		b.TakeEvents()
+		exchange(Instant(Second))
+		return a, b, exchange
+	}
+	if a, _, _ := quiet(t); !a.Freeze(new(Idle)) {
+		t.Fatal("a quiet connection is not frozen")
+	}
+	now := Instant(2 * Second)
+	for name, disturb := range map[string]func(a, b *Conn, exchange func(Instant)){
+		"text to send":   func(a, _ *Conn, _ func(Instant)) { _, _ = a.Write(now, []byte("x")) },
+		"unread text":    func(a, b *Conn, x func(Instant)) { _, _ = b.Write(now, []byte("x")); x(now) },
+		"room lent out":  func(a, _ *Conn, _ func(Instant)) { _, _ = a.WriteSpace() },
+		"half closed":    func(a, _ *Conn, _ func(Instant)) { _ = a.CloseWrite(now) },
+		"nobody reads":   func(a, _ *Conn, _ func(Instant)) { a.CloseRead(now) },
+		"aborted":        func(a, _ *Conn, _ func(Instant)) { a.Abort(now) },
+		"peer closed":    func(_, b *Conn, x func(Instant)) { _ = b.CloseWrite(now); x(now) },
+		"an ACK is due":  func(a, _ *Conn, _ func(Instant)) { a.ackNow() },
+		"a soft error":   func(a, _ *Conn, _ func(Instant)) { a.noteSoftError(now, ErrUnresponsive); a.TakeEvents() },
+		"an event":       func(a, _ *Conn, _ func(Instant)) { a.events = EventReadable },
+		"a writer waits": func(a, _ *Conn, _ func(Instant)) { a.user.wantWrite = true },
+		"a timer runs":   func(a, _ *Conn, _ func(Instant)) { a.timers.set(timerDelayedACK, now) },
+	} {
+		a, b, exchange := quiet(t)
+		disturb(a, b, exchange)
+		if a.Freeze(new(Idle)) {
+			t.Errorf("%s: frozen", name)
+		}
+	}
+}
+
+func TestIdleIsSmall(t *testing.T) {
+	if n := unsafe.Sizeof(Idle{}); n > 512 {
+		t.Errorf("%d bytes", n)
+	}
+}
