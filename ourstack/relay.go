@@ -1,0 +1,135 @@
+package ourstack
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"vpngw/ourstack/wire"
+)
+
+// SetRelay makes the stack a router for the packets for which f is true: packets from src to dst, an
+// address that is not the stack's, go out again as they came, fragments and ICMP errors among them,
+// instead of raising forward requests. Out comes what went in, but for the TTL. A queue per destination,
+// bounded in bytes, takes its turn with everything else that is sent to that address.
+//
+// f is called from Input, once for each run of packets with the same addresses; it must be quick, must
+// not block, and may be called concurrently. nil, as at the start, relays nothing.
+func (s *Stack) SetRelay(f func(src, dst netip.Addr) bool) {
+	if f == nil {
+		s.relay.Store(nil)
+		return
+	}
+	s.relay.Store(&f)
+}
+
+// relayRun is what f of SetRelay said about the packets of the present run.
+type relayRun struct {
+	src, dst wire.Addr
+	relayed  bool
+}
+
+// relays reports whether the packet, which is not for the stack, is to be relayed.
+func (in *input) relays() bool {
+	f := in.s.relay.Load()
+	// "A router SHOULD NOT forward ... any packet that has ... a destination address on network 127"
+	// RFC 1812 §5.3.7.
+	if f == nil || in.ip.Dst.IsLoopback() {
+		return false
+	}
+	if r := &in.relayRun; r.src != in.ip.Src || r.dst != in.ip.Dst {
+		in.endRun() // no lock is held while f is called
+		*r = relayRun{src: in.ip.Src, dst: in.ip.Dst}
+		r.relayed = (*f)(in.ip.Src.Netip(), in.ip.Dst.Netip())
+	}
+	return in.relayRun.relayed
+}
+
+// relayPacket passes the packet on: RFC 1812 §5.2.1.2. Its header has been judged by checkHeader, so
+// there is a hop left to take. Options other than source routes pass as they are.
+func (in *input) relayPacket() dropReason {
+	in.endRun()
+	s := in.s
+	if in.ip.TotalLen > s.cfg.MTU {
+		if in.ip.DF {
+			// "Destination Unreachable message with a code meaning fragmentation needed and DF set"
+			// RFC 1812 §5.2.6, with the MTU, RFC 1191 §4.
+			s.sendError(in.now, in.raw, wire.ICMPUnreachable, wire.ICMPUnreachableFragNeeded, s.cfg.MTU)
+			return dropRelayTooBig
+		}
+		return in.relayFragments()
+	}
+	buf := s.packets.get(len(in.raw))
+	if buf == nil {
+		return dropRelayQueue
+	}
+	copy(buf.b, in.raw)
+	decrementTTL(buf.b)
+	return in.pushRelayed(buf)
+}
+
+// decrementTTL takes one from the TTL of a packet and mends its header checksum (RFC 1624).
+func decrementTTL(pkt []byte) {
+	be := binary.BigEndian
+	was := be.Uint16(pkt[8:]) // TTL and protocol
+	is := was - 1<<8
+	be.PutUint16(pkt[8:], is)
+	be.PutUint16(pkt[10:], wire.UpdateChecksum(be.Uint16(pkt[10:]), was, is))
+}
+
+func (in *input) pushRelayed(buf *packetBuf) dropReason {
+	d := datagram{buf: buf, src: in.ip.Src, dst: in.ip.Dst, whole: true}
+	if in.s.relayed.push(d) != nil {
+		return dropRelayQueue
+	}
+	in.s.counters.relayed.Add(1)
+	return accepted
+}
+
+// relayFragments cuts a packet that is too large for the MTU (RFC 791 §3.2, RFC 1812 §4.2.2.7). The
+// pieces of a packet that was a fragment itself are fragments of the same datagram.
+func (in *input) relayFragments() dropReason {
+	var options [wire.IPv4MaxHeaderLen - wire.IPv4MinHeaderLen]byte
+	copied := copiedOptions(options[:0], in.ip.Options)
+	h := in.ip
+	h.TTL--
+	for rest := in.ip.Payload; len(rest) > 0; {
+		room := (in.s.cfg.MTU - h.HeaderLen()) &^ 7
+		part := rest[:min(len(rest), room)]
+		rest = rest[len(part):]
+		h.MF = in.ip.MF || len(rest) > 0
+		h.TotalLen = h.HeaderLen() + len(part)
+		buf := in.s.packets.get(h.TotalLen)
+		if buf == nil {
+			return dropRelayQueue
+		}
+		copy(buf.b[h.Put(buf.b):], part)
+		if why := in.pushRelayed(buf); why != accepted {
+			return why
+		}
+		in.s.counters.fragmentsOut.Add(1)
+		h.FragOff += len(part)
+		h.Options = copied
+	}
+	return accepted
+}
+
+// copiedOptions appends to b those of the options that every fragment has: "The copied flag indicates
+// that this option is copied into all fragments on fragmentation" RFC 791 §3.1. Ill-formed ones end
+// the list.
+func copiedOptions(b, options []byte) []byte {
+	const endOfList, nop, copiedFlag = 0, 1, 0x80
+	for len(options) > 0 && options[0] != endOfList {
+		n := 1
+		if options[0] != nop {
+			if len(options) < 2 || options[1] < 2 || int(options[1]) > len(options) {
+				break
+			}
+			n = int(options[1])
+		}
+		if options[0]&copiedFlag != 0 {
+			b = append(b, options[:n]...)
+		}
+		options = options[n:]
+	}
+	return b
+}

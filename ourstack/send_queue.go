@@ -1,0 +1,239 @@
+package ourstack
+
+import (
+	"sync"
+
+	"vpngw/ourstack/wire"
+)
+
+// sendQueue holds the datagrams of one owner (a UDP socket, a ping socket, the echo server) that wait
+// for Output, bounded in bytes. Each destination has its own queue and turn in the scheduler, so
+// that a datagram for one peer does not wait for those to another.
+type sendQueue struct {
+	stack    *Stack
+	limit    int    // bytes, with overhead
+	perFlow  int    // bytes to one destination; 0: no limit but the whole
+	keep     int    // destinations whose empty queue is kept
+	writable func() // called without locks when there is room again after ErrWouldBlock
+
+	mu sync.Mutex
+	// mu guards the fields below.
+	used    int
+	blocked bool // a push found no room
+	closed  bool
+	flows   map[wire.Addr]*datagramFlow
+	spare   *datagramFlow // an empty one, kept for the next datagram to the same address
+}
+
+// datagram is a queued UDP datagram or ICMP message, or a relayed packet.
+type datagram struct {
+	buf      *packetBuf // transport header and payload; all of a relayed packet
+	whole    bool       // it is a relayed packet: only src and dst are set beside
+	src, dst wire.Addr
+	tos, ttl uint8 // ttl 0: the stack's
+	protocol uint8
+	id       uint16 // of its fragments
+}
+
+// datagramFlow is the queue of one owner to one address. sendQueue.mu guards it, but for flow.
+type datagramFlow struct {
+	queue  *sendQueue
+	remote *remote
+	flow   flow // scheduler.mu guards it
+	ready  bool // flow is on a list of the scheduler or in service
+	items  []datagram
+	head   int // index of the first in items
+	used   int // bytes, with overhead
+	offset int // bytes of the first that have been sent as fragments
+}
+
+func (q *sendQueue) init(s *Stack, limit int, writable func()) {
+	q.stack, q.limit, q.writable = s, limit, writable
+	q.flows = map[wire.Addr]*datagramFlow{}
+}
+
+// push queues d, whose buffer then belongs to the queue, or is given back at once if it fails:
+// ErrWouldBlock when there is no room, ErrClosed. A datagram larger than the whole queue is
+// taken when the queue is empty.
+func (q *sendQueue) push(d datagram) error {
+	wake, err := q.enqueue(d)
+	if err != nil {
+		q.stack.packets.put(d.buf)
+		return err
+	}
+	if wake {
+		q.stack.wake()
+	}
+	return nil
+}
+
+func (q *sendQueue) enqueue(d datagram) (wake bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false, ErrClosed
+	}
+	if q.used > 0 && q.used+d.buf.cost() > q.limit {
+		q.blocked = true
+		return false, ErrWouldBlock
+	}
+	f := q.flow(d.dst)
+	if q.perFlow > 0 && f.used > 0 && f.used+d.buf.cost() > q.perFlow {
+		return false, ErrWouldBlock
+	}
+	if !d.whole && len(d.buf.b) > f.maxPayload() {
+		d.id = q.stack.ipID.next(d.src, d.dst, d.protocol)
+	}
+	q.used += d.buf.cost()
+	f.used += d.buf.cost()
+	f.compact()
+	f.items = append(f.items, d)
+	if f.ready {
+		return false, nil
+	}
+	f.ready = true
+	return q.stack.out.push(&f.flow), nil
+}
+
+// flow returns the queue to dst. Its remote is referenced while it exists.
+func (q *sendQueue) flow(dst wire.Addr) *datagramFlow {
+	if f := q.flows[dst]; f != nil {
+		return f
+	}
+	f := q.spare
+	if f != nil && f.remote.addr == dst {
+		q.spare = nil
+	} else {
+		f = &datagramFlow{queue: q, remote: q.stack.acquireRemote(dst)}
+		f.flow = flow{source: f, group: &f.remote.group, small: true}
+	}
+	q.flows[dst] = f
+	return f
+}
+
+// retire puts an empty flow aside.
+func (q *sendQueue) retire(f *datagramFlow) {
+	if len(q.flows) <= q.keep && !q.closed {
+		return
+	}
+	delete(q.flows, f.remote.addr)
+	if q.spare != nil {
+		q.spare.remote.release()
+	}
+	q.spare = f
+	if q.closed {
+		q.dropSpare()
+	}
+}
+
+func (q *sendQueue) dropSpare() {
+	if q.spare != nil {
+		q.spare.remote.release()
+		q.spare = nil
+	}
+}
+
+// close discards what could be sent later but keeps what is queued: like a datagram that has left.
+func (q *sendQueue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	for dst, f := range q.flows {
+		if !f.ready {
+			delete(q.flows, dst)
+			f.remote.release()
+		}
+	}
+	q.dropSpare()
+}
+
+// compact moves the datagrams to the start of items when at least half of it is spent.
+func (f *datagramFlow) compact() {
+	if f.head > 16 && f.head >= len(f.items)/2 {
+		n := copy(f.items, f.items[f.head:])
+		clear(f.items[n:])
+		f.items, f.head = f.items[:n], 0
+	}
+}
+
+// emit implements source: it writes packets of the queued datagrams to out, fragmenting those that do
+// not fit the MTU.
+func (f *datagramFlow) emit(out *batch, budget int) {
+	q := f.queue
+	q.mu.Lock()
+	used, largest := 0, 0
+	for f.head < len(f.items) && !out.full() && used < budget {
+		n := f.emitPacket(out)
+		used += n
+		largest = max(largest, n)
+	}
+	f.ready = f.head < len(f.items)
+	if !f.ready {
+		f.items, f.head = f.items[:0], 0
+	}
+	out.wake = q.stack.out.done(&f.flow, service{used: used, largest: largest, more: f.ready})
+	if !f.ready {
+		q.retire(f)
+	}
+	if q.blocked && q.used <= q.limit/2 && !q.closed {
+		q.blocked = false
+		out.writable = q.writable
+	}
+	q.mu.Unlock()
+}
+
+// maxPayload is how much of a datagram one packet carries, in bytes.
+func (f *datagramFlow) maxPayload() int { return f.queue.stack.cfg.MTU - wire.IPv4MinHeaderLen }
+
+// emitPacket writes the first datagram, or the next fragment of it, and returns the packet's length.
+func (f *datagramFlow) emitPacket(out *batch) int {
+	q, d := f.queue, &f.items[f.head]
+	if d.whole {
+		n := copy(out.room(), d.buf.b)
+		out.add(n)
+		f.pop()
+		return n
+	}
+	ip := wire.IPv4{
+		TOS: d.tos, ID: d.id, TTL: d.ttl, Protocol: d.protocol, Src: d.src, Dst: d.dst,
+		FragOff: f.offset,
+	}
+	if ip.TTL == 0 {
+		ip.TTL = q.stack.ttl()
+	}
+	part := d.buf.b[f.offset:]
+	switch {
+	case len(part) > f.maxPayload():
+		// "the first fragment is made as large as possible ... on 8 octet boundaries" RFC 791 §2.3
+		part = part[:f.maxPayload()&^7]
+		ip.MF = true
+	case f.offset == 0:
+		// A datagram that fits may be fragmented further on (RFC 1122 §3.3.5 leaves it to the
+		// transport), and so needs an ID that does not soon come again (RFC 6864 §4.3).
+		ip.ID = q.stack.ipID.next(d.src, d.dst, d.protocol)
+	}
+	b := out.room()
+	ip.TotalLen = wire.IPv4MinHeaderLen + len(part)
+	copy(b[ip.Put(b):], part)
+	out.add(ip.TotalLen)
+	if ip.MF || f.offset > 0 {
+		q.stack.counters.fragmentsOut.Add(1)
+	}
+	if ip.MF {
+		f.offset += len(part)
+		return ip.TotalLen
+	}
+	f.offset = 0
+	f.pop()
+	return ip.TotalLen
+}
+
+// pop gives up the first datagram.
+func (f *datagramFlow) pop() {
+	q, d := f.queue, &f.items[f.head]
+	f.head++
+	q.used -= d.buf.cost()
+	f.used -= d.buf.cost()
+	q.stack.packets.put(d.buf)
+	*d = datagram{}
+}
