@@ -1,0 +1,37 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+)
+
+// errOwnAddress is returned for a connection that turned out to lead back to this host.
+var errOwnAddress = errors.New("the destination is this host")
+
+// A dialFunc connects to a destination. It returns when ctx ends.
+type dialFunc func(ctx context.Context, dst netip.AddrPort) (tcpConn, error)
+
+// dialTCP is the dialFunc of a running gateway.
+func dialTCP(ctx context.Context, dst netip.AddrPort) (tcpConn, error) {
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable:   true,
+		Idle:     upstreamKeepAliveIdle,
+		Interval: upstreamKeepAliveInterval,
+		Count:    upstreamKeepAliveCount,
+	}}
+	conn, err := dialer.DialTCP(ctx, "tcp4", netip.AddrPort{}, dst)
+	if err != nil {
+		return nil, err
+	}
+	// The guard knows this host's addresses as of its last look. The system routes to an address of
+	// its own with that very address as the source: that tells also of one that came since.
+	local, ok := conn.LocalAddr().(*net.TCPAddr)
+	if ok && local.AddrPort().Addr().Unmap() == dst.Addr() {
+		_ = conn.SetLinger(0)
+		_ = conn.Close()
+		return nil, errOwnAddress
+	}
+	return conn, nil
+}

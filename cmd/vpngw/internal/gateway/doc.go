@@ -1,0 +1,52 @@
+// Package gateway carries the traffic of WireGuard peers to its real destination through ordinary,
+// unprivileged sockets.
+//
+// A Gateway owns one wireguard-go device, one adapter.Net (our TCP/IPv4 stack) and every forwarded
+// flow. It is not a packet filter or a router: it never sees a packet. What goes from peer to peer the
+// stack relays by itself, when the policy says so; of all else the stack tells it "a client
+// wants this TCP connection", "a client socket sends these datagrams", "a client pings this host",
+// and it answers the way the network behind it answers.
+//
+// # What a client sees
+//
+//	the far side                 the client
+//	accepts                      SYN-ACK, only then                             forward_tcp.go
+//	refuses                      RST                                            answer.go
+//	network, host unreachable    ICMP 3/0, 3/1                                  answer.go
+//	does not answer              nothing; one dial for all its SYNs             deadhost.go
+//	is forbidden by the guard    ICMP 3/13                                      guard.go
+//	is another peer              it, packet by packet, or ICMP 3/1 if isolated  policy.go
+//	closes, resets, stops        the same, in the same order                    pipe.go
+//	has no such UDP socket       ICMP 3/3 quoting the datagram                  recverr_linux.go
+//	is pinged                    its own answer, all kept                       forward_icmp.go
+//
+// Over a budget (budget.go) a SYN is not answered: the client's retransmission asks again, as with
+// a full table in any router on the way. Everything of that kind is counted (counters.go).
+//
+// # File map
+//
+//	gateway.go                      New, Start, Close
+//	reload.go, drain.go, status.go  what may happen in between
+//	wireguard.go, uapi.go           the device: its text protocol, its log
+//	stack.go                        the stack and its requests
+//	forward.go                      what the protocols share
+//	forward_{tcp,udp,icmp}.go       one per protocol
+//	dial.go, answer.go              the far side of TCP, and what the client is told of it
+//	pipe.go, reset_*.go             two copies, and how they end
+//	udpsocket*.go, recverr_linux.go the far side of UDP, and its ICMP errors
+//	pingsocket*.go, idle.go         the far side of echo requests; idle timers
+//	policy.go, guard.go             may a peer reach it?
+//	resolver.go                     the DNS server at the gateway's address
+//	budget.go, deadhost.go          fair shares; who did not answer
+//	limits.go, counters.go          every bound with its reason; every outcome counted
+//	peer.go, peertable.go           a peer and its open flows; source address to peer
+//	memlimit.go, files_*.go         what the container and the system allow
+//
+// # Goroutines and locks
+//
+// A dial under way has one goroutine, an open TCP flow two, a UDP mapping two, a ping flow one. All
+// are counted in forwarder.open and end with their peer, with Close, or with the flow.
+//
+// Gateway.mu (lifecycle, reload) comes before all others, pingFlows.mu before budgets.mu and peer.mu.
+// The rest are never held together, and nothing blocks under any of them but Gateway.mu.
+package gateway

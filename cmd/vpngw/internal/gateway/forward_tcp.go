@@ -1,0 +1,257 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A tcpRequest is a client's SYN to an address behind the gateway. The client waits until one of
+// accept and reject.
+type tcpRequest interface {
+	client() netip.AddrPort
+	destination() netip.AddrPort
+	// Context ends when the client gives up: it sends RST, or its SYNs stop.
+	Context() context.Context
+	accept() (tcpConn, error)
+	reject(answer)
+}
+
+// A tcpConn is one side of a flow: *adapter.TCPConn or *net.TCPConn.
+type tcpConn interface {
+	net.Conn
+	io.ReaderFrom
+	io.WriterTo
+	CloseWrite() error
+	SetLinger(seconds int) error
+}
+
+// A tcpFlow is a client's connection from its SYN to its end.
+type tcpFlow struct {
+	f     *forwarder
+	peer  *peer
+	src   netip.AddrPort
+	dst   netip.AddrPort
+	began time.Time
+
+	cancel    context.CancelCauseFunc // ends the dial
+	dialOnce  sync.Once               // returns the dial's budget
+	halves    atomic.Int32            // directions that have ended in order
+	abortOnce sync.Once
+
+	mu       sync.Mutex // guards the fields below
+	aborted  error
+	down, up tcpConn // to the client, to the destination; nil while dialling
+}
+
+// handleTCP answers a request. It does not block: what takes time runs in the flow's own goroutine.
+func (f *forwarder) handleTCP(req tcpRequest) {
+	p := f.sender(req.client())
+	if p == nil {
+		req.reject(answerNothing)
+		return
+	}
+	dst := req.destination()
+	if d := f.policy.decide(p, protoTCP, dst); d.verdict != verdictAllow {
+		f.counters.tcpDenied.Add(1)
+		f.log.Debug("tcp denied", "peer", p.name(), "dst", dst, "rule", d.rule)
+		req.reject(d.verdict.answer())
+		return
+	}
+	ctx, cancel := context.WithCancelCause(req.Context())
+	t := &tcpFlow{f: f, peer: p, src: req.client(), dst: dst, began: time.Now(), cancel: cancel}
+	if !t.takeBudget() {
+		cancel(nil)
+		f.counters.tcpOverBudget.Add(1)
+		req.reject(answerNothing)
+		return
+	}
+	if !f.dead.admit(t.began, dst) {
+		cancel(nil)
+		f.counters.tcpDead.Add(1)
+		t.releaseBudget()
+		req.reject(answerNothing)
+		return
+	}
+	if !p.enter(t) {
+		cancel(nil)
+		f.dead.undecided(dst)
+		f.counters.noPeer.Add(1)
+		t.releaseBudget()
+		req.reject(answerNothing)
+		return
+	}
+	go t.run(ctx, req)
+}
+
+// takeBudget takes one dial and one flow. If dials are short, one that has waited for long gives
+// way.
+func (t *tcpFlow) takeBudget() bool {
+	b := t.f.budgets
+	for range 2 {
+		b.mu.Lock()
+		short := b.dials.check(t.peer, t.dst)
+		if short == enough {
+			fits := b.tcp.check(t.peer, t.dst) == enough
+			if fits {
+				b.dials.take(t.peer, t.dst)
+				b.tcp.take(t.peer, t.dst)
+			}
+			b.mu.Unlock()
+			return fits
+		}
+		b.mu.Unlock()
+
+		var dst netip.AddrPort // any
+		if short == shortDst {
+			dst = t.dst
+		}
+		oldest := t.peer.oldestDial(dst, t.began.Add(-dialEvictAge))
+		if oldest == nil {
+			return false
+		}
+		t.f.counters.tcpEvicted.Add(1)
+		oldest.abort(errEvicted)
+		oldest.endDial()
+	}
+	return false
+}
+
+// endDial returns the budget of the dial, once.
+func (t *tcpFlow) endDial() {
+	t.dialOnce.Do(func() {
+		t.peer.dialled(t)
+		t.f.budgets.release(&t.f.budgets.dials, t.peer, t.dst)
+	})
+}
+
+func (t *tcpFlow) releaseBudget() {
+	t.endDial()
+	t.f.budgets.release(&t.f.budgets.tcp, t.peer, t.dst)
+}
+
+// run dials, answers the client, copies, and cleans up.
+func (t *tcpFlow) run(ctx context.Context, req tcpRequest) {
+	defer t.peer.leave(t)
+	defer t.releaseBudget()
+	defer t.cancel(nil)
+
+	up, ok := t.dialUpstream(ctx, req)
+	if !ok {
+		return
+	}
+	down, err := req.accept()
+	if err != nil { // the client went away in the last moment, or the stack is full
+		t.f.counters.tcpGaveUp.Add(1)
+		req.reject(answerNothing)
+		reset(up)
+		return
+	}
+	t.endDial()
+	if !t.opened(down, up) {
+		return
+	}
+	t.cancel(nil) // the contexts of the dial need not live as long as the flow
+	t.f.counters.tcpAccepted.Add(1)
+	cause := t.pipe()
+	if cause != nil {
+		t.f.counters.tcpReset.Add(1)
+	}
+	t.log(slog.LevelDebug, "tcp flow ended", "cause", cause, "after", time.Since(t.began))
+}
+
+// dialUpstream connects to the destination; if that fails it tells the client.
+func (t *tcpFlow) dialUpstream(ctx context.Context, req tcpRequest) (tcpConn, bool) {
+	ctx, stop := context.WithTimeoutCause(ctx, t.f.settings.Load().DialTimeout, errDialTimeout)
+	defer stop()
+	up, err := t.f.dial(ctx, t.dst)
+	end, told := classifyDial(ctx, err)
+	t.remember(end)
+	if end == fateConnected {
+		return up, true
+	}
+	t.log(slog.LevelDebug, "tcp dial failed", "err", err, "after", time.Since(t.began))
+	req.reject(told)
+	return nil, false
+}
+
+// remember records what the end of the dial says about the destination.
+func (t *tcpFlow) remember(end fate) {
+	c, dead := &t.f.counters, t.f.dead
+	if end == fateGaveUp {
+		c.tcpGaveUp.Add(1)
+	}
+	switch end {
+	case fateConnected:
+		dead.answered(t.dst)
+	case fateRefused:
+		c.tcpRefused.Add(1)
+		dead.answered(t.dst)
+	case fateUnreachable:
+		c.tcpUnreachable.Add(1)
+		dead.answered(t.dst) // said at once, and no memory of ours is to outlive the network's
+	case fateProhibited:
+		c.tcpDenied.Add(1)
+		dead.answered(t.dst)
+	case fateTimeout:
+		c.tcpTimeout.Add(1)
+		dead.unanswered(time.Now(), t.dst)
+	case fateLocal:
+		c.tcpLocalError.Add(1)
+		dead.undecided(t.dst)
+	case fateGaveUp, fateEvicted:
+		if time.Since(t.began) >= deadSuspectAfter {
+			dead.unanswered(time.Now(), t.dst)
+		} else {
+			dead.undecided(t.dst)
+		}
+	}
+}
+
+// opened records the two connections. It reports false if the flow was aborted meanwhile; they are
+// reset then.
+func (t *tcpFlow) opened(down, up tcpConn) bool {
+	t.mu.Lock()
+	aborted := t.aborted
+	if aborted == nil {
+		t.down, t.up = down, up
+	}
+	t.mu.Unlock()
+	if aborted != nil {
+		reset(down)
+		reset(up)
+	}
+	return aborted == nil
+}
+
+func (t *tcpFlow) client() netip.AddrPort { return t.src }
+
+// abort ends the flow at once: the dial is cancelled, an open connection is reset on both sides.
+func (t *tcpFlow) abort(cause error) {
+	t.cancel(cause)
+	t.mu.Lock()
+	if t.aborted == nil {
+		t.aborted = cause
+	}
+	down, up := t.down, t.up
+	t.mu.Unlock()
+	if down == nil {
+		return
+	}
+	t.abortOnce.Do(func() {
+		reset(down)
+		reset(up)
+	})
+}
+
+func (t *tcpFlow) log(level slog.Level, msg string, args ...any) {
+	if t.f.log.Enabled(context.Background(), level) {
+		t.f.log.Log(context.Background(), level, msg,
+			append([]any{"peer", t.peer.name(), "src", t.src, "dst", t.dst}, args...)...)
+	}
+}

@@ -1,0 +1,90 @@
+package gateway
+
+import "time"
+
+// Every bound of this package that the configuration does not set, with its unit and reason. Those
+// that count open files (flows, mappings) are lowered by newLimits when the process may not open so
+// many.
+const (
+	// dialsMax bounds TCP dials under way, for all peers together. A dial to a host that does not
+	// answer stays for the dial timeout; 4,096 of them cost about 20 MB and leave most of the file
+	// limit to open flows.
+	dialsMax = 4096
+	// dialsPerDstMax is for one destination address and port, all peers together. A peer gets at
+	// most half, see pool.check, and no more than forward.max_dials_per_destination.
+	dialsPerDstMax = 512
+	// dialEvictAge is the age from which a dial may be given up for a newer one of the same peer
+	// when its budget is used up. A host that is alive answers within a second, also across the
+	// world; a dead one does not, and its client asks again.
+	dialEvictAge = time.Second
+
+	// tcpFlowsMax bounds open TCP flows. Each costs one file and a few KiB.
+	tcpFlowsMax = 65536
+	// tcpFlowsPerDstMax stays below the 28,232 ephemeral ports that Linux has for one destination
+	// address and port.
+	tcpFlowsPerDstMax = 20000
+
+	// udpMappingsMax bounds UDP mappings (one per client address and port), one file each.
+	udpMappingsMax = 32768
+	// udpContactsMax bounds the hosts that one mapping remembers having sent to (address-dependent
+	// filtering). Above it any one is forgotten. A BitTorrent client talks to some hundreds from
+	// one socket.
+	udpContactsMax = 1024
+	// udpDatagramMax is the largest UDP payload over IPv4 in bytes: 65,535 - 20 - 8.
+	udpDatagramMax = 65507
+
+	// pingFlowsMax bounds relayed ping flows (one per client address and ICMP identifier), one file
+	// each.
+	pingFlowsMax = 4096
+	// pingFlowsPerPeerMax is for one peer: a network scanner's dozens, not more.
+	pingFlowsPerPeerMax = 256
+	// pingOutstandingMax bounds the echo requests of one flow that wait for their answer: what a
+	// `ping -f` has under way in a second.
+	pingOutstandingMax = 1024
+	// pingAnswerMax is the age from which an unanswered echo request may be forgotten for a newer
+	// one: what ping(8) itself waits.
+	pingAnswerMax = 10 * time.Second
+	// pingIdleMax ends a ping flow without traffic. RFC 5508 §3.2 REQ-2: "MUST NOT expire in less
+	// than 60 seconds".
+	pingIdleMax = 60 * time.Second
+
+	// deadHostsMax bounds the destinations remembered for not answering.
+	deadHostsMax = 4096
+	// deadRetryMin is the pause after the first dial without an answer; it doubles with each
+	// further one, up to forward.dead_host_memory. Short, because a host that came back is to be
+	// reached soon, and there is never more than one attempt at a time.
+	deadRetryMin = 2 * time.Second
+	// deadSuspectAfter is how long a dial must have waited when its client gives up to count as
+	// "did not answer".
+	deadSuspectAfter = 3 * time.Second
+
+	// hostAddressesRefresh is the time between two looks at this host's own addresses.
+	hostAddressesRefresh = 10 * time.Second
+
+	// upstreamKeepAliveIdle keeps a flow alive in the NATs and balancers behind us, whose idle
+	// timers start at some 350 s, and finds dead servers.
+	upstreamKeepAliveIdle     = 2 * time.Minute
+	upstreamKeepAliveInterval = 30 * time.Second
+	upstreamKeepAliveCount    = 8
+
+	// closeGrace is how long the device stays open after the last flows were reset, for the resets
+	// to leave. A device that is not overloaded needs a millisecond.
+	closeGrace = 100 * time.Millisecond
+
+	// stackSlack is how much wider the stack's own bounds are than the budgets here: what has just
+	// ended there, but is still being taken down in the stack, must not be in the way.
+	stackSlack = 1024
+
+	// settleMax bounds how long data that a destination sent before its reset may take to reach the
+	// client: some round trips of a slow path. settlePoll is the time between two looks, well below
+	// a round trip.
+	settleMax  = 3 * time.Second
+	settlePoll = 5 * time.Millisecond
+
+	// filesReserved are kept from the budgets: the WireGuard sockets, the admin socket, logs,
+	// resolver.
+	filesReserved = 128
+	// memoryShare of the container's memory limit goes to the Go heap; the rest is for thread
+	// stacks, the binary's pages and the kernel's socket buffers, which count too.
+	memoryShare = 0.85
+)

@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"vpngw/adapter"
+)
+
+// pipe copies both ways until the flow has ended. It returns nil if it ended in order, otherwise
+// why it was reset.
+//
+// Order carries over: what a side sent before it closed arrives before the other side learns of it.
+// So does pressure: a side that stops reading blocks only its own copy, whose other side's window
+// then closes. Each direction closes on its own (half-close). Any error, on whichever side it
+// shows, resets both: the side it came from is dead, and the other must not take what it got for
+// the whole.
+func (t *tcpFlow) pipe() error {
+	var other sync.WaitGroup
+	other.Go(func() { t.half(t.copyUp, t.down) })
+	t.half(t.copyDown, t.up)
+	other.Wait()
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.aborted
+}
+
+// half runs one direction, from src. The one that ends last closes the connections; the one that
+// ends first goes on to watch: a side that has sent all may still be reset, and the other side is
+// to know at once, not when it next sends.
+func (t *tcpFlow) half(copyOne func() error, src tcpConn) {
+	err := copyOne()
+	if err == nil && t.halves.Add(1) < 2 {
+		err = awaitReset(src)
+	}
+	switch {
+	case err != nil:
+		if t.failedUpstream(err, src) {
+			t.settle()
+		}
+		t.abort(err)
+	case t.halves.Load() == 2:
+		_ = t.down.Close()
+		_ = t.up.Close()
+	}
+}
+
+// copyUp carries the client's data, and its FIN, to the destination.
+func (t *tcpFlow) copyUp() error {
+	if _, err := t.down.WriteTo(t.up); err != nil {
+		return err
+	}
+	return t.up.CloseWrite()
+}
+
+// copyDown carries the destination's data, and its FIN, to the client.
+func (t *tcpFlow) copyDown() error {
+	if _, err := t.down.ReadFrom(t.up); err != nil {
+		return err
+	}
+	return t.down.CloseWrite()
+}
+
+// failedUpstream says whether err, which ended the direction from src, came from the destination's
+// side.
+func (t *tcpFlow) failedUpstream(err error, src tcpConn) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "read") == (src == t.up)
+}
+
+// An informer is a connection that tells how much of what was written is still on its way:
+// *adapter.TCPConn.
+type informer interface{ Info() adapter.TCPInfo }
+
+// settle gives what the destination sent before it reset the time to reach the client. Without the
+// gateway between, it would have been ahead of the RST; the reset of our own side would drop it.
+// The stack does not tell when it has been acknowledged, so this looks again and again, for a
+// bounded time; that a server resets with data on the way is rare.
+func (t *tcpFlow) settle() {
+	down, ok := t.down.(informer)
+	if !ok {
+		return
+	}
+	for end := time.Now().Add(settleMax); time.Now().Before(end); time.Sleep(settlePoll) {
+		if i := down.Info(); i.Unsent+i.Unacked == 0 {
+			return
+		}
+		t.mu.Lock()
+		aborted := t.aborted
+		t.mu.Unlock()
+		if aborted != nil {
+			return
+		}
+	}
+}
+
+// reset ends a connection with RST. RFC 9293 §3.10.5: ABORT.
+func reset(c tcpConn) {
+	_ = c.SetLinger(0)
+	_ = c.Close()
+}
+
+// A resetWatcher is a connection that tells of its end without being read: see awaitReset.
+type resetWatcher interface {
+	// AwaitReset blocks until the connection is over: it returns why the other side, or the
+	// network, ended it, or nil if this side did.
+	AwaitReset() error
+}
+
+// awaitReset blocks until c, which has been read to its end, is reset or closed on this side (nil).
+func awaitReset(c tcpConn) error {
+	switch c := c.(type) {
+	case resetWatcher:
+		return c.AwaitReset()
+	case syscall.Conn:
+		return awaitSocketReset(c)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"net"
+	"net/netip"
+
+	"golang.zx2c4.com/wireguard/tun"
+
+	"vpngw/adapter"
+	"vpngw/config"
+)
+
+// A stack is the TCP/IP stack of a running gateway, and what it was made with.
+type stack struct {
+	started *config.Config // in force for all that only a restart changes
+	net     *adapter.Net
+}
+
+// newStack makes the stack and sends it to f with what clients want.
+func newStack(cfg *config.Config, f *forwarder) (*stack, error) {
+	options := adapter.Options{
+		Addresses:         []netip.Addr{cfg.Interface.Address.Addr()},
+		MTU:               cfg.Interface.MTU,
+		ReadBuffer:        int(cfg.Stack.ReceiveBufferMax),
+		WriteBuffer:       int(cfg.Stack.SendBufferMax),
+		CongestionControl: cfg.Stack.CongestionControl,
+		KeepAlive: net.KeepAliveConfig{
+			Enable:   cfg.Stack.KeepAliveIdle > 0,
+			Idle:     cfg.Stack.KeepAliveIdle,
+			Interval: cfg.Stack.KeepAliveInterval,
+			Count:    cfg.Stack.KeepAliveCount,
+		},
+	}
+	options.Limits.Memory = int(cfg.Stack.MemoryMax)
+	widen(&options, f.budgets)
+	n, err := adapter.New(options)
+	if err != nil {
+		return nil, err
+	}
+	n.HandleTCP(func(r *adapter.TCPRequest) { f.handleTCP(stackTCPRequest{r}) })
+	n.HandleUDP(func(r *adapter.UDPRequest) { f.handleUDP(stackUDPRequest{r}) })
+	n.HandleICMP(func(r *adapter.ICMPRequest) { f.handlePing(stackPing{r}) })
+	n.SetRelay(f.policy.relays)
+	return &stack{started: cfg, net: n}, nil
+}
+
+// widen makes the stack's own bounds a little wider than the budgets, for all of which one client
+// may ask: what is to give way, and for whom, is decided here, where peers are known.
+func widen(o *adapter.Options, b *budgets) {
+	l := &o.Limits
+	l.Conns = b.tcp.limit + stackSlack
+	l.ConnsPerRemote = l.Conns
+	l.ForwardRequests = b.dials.limit + stackSlack
+	l.ForwardRequestsPerRemote = l.ForwardRequests
+	l.UDPSockets = b.udp.limit + stackSlack
+	l.UDPSocketsPerRemote = l.UDPSockets
+}
+
+func (s *stack) device() tun.Device { return s.net.Device() }
+
+// count adds what the stack counts by itself.
+func (s *stack) count(c *Counters) {
+	stats := s.net.Stats()
+	c.PeerRelayed, c.PeerDropped = stats.Relayed, stats.Drops["relay: queue full"]
+	c.IPv6Refused = stats.IPv6Refused
+}
+
+func (s *stack) close() { _ = s.net.Close() }
+
+// reason is the stack's word for an answer.
+func (a answer) reason() adapter.Reason {
+	switch a {
+	case answerRefused:
+		return adapter.RejectRefused
+	case answerNoNet:
+		return adapter.RejectNetUnreachable
+	case answerNoHost:
+		return adapter.RejectHostUnreachable
+	case answerNoPort:
+		return adapter.RejectPort
+	case answerProhibited:
+		return adapter.RejectAdmin
+	}
+	return adapter.RejectSilent
+}
+
+// endpoint is the address and port of what package net calls an address; zero for any other kind.
+func endpoint(a net.Addr) netip.AddrPort {
+	var ap netip.AddrPort
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		ap = a.AddrPort()
+	case *net.UDPAddr:
+		ap = a.AddrPort()
+	case *net.IPAddr:
+		addr, _ := netip.AddrFromSlice(a.IP)
+		ap = netip.AddrPortFrom(addr, 0)
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// stackTCPRequest is a tcpRequest of the stack.
+type stackTCPRequest struct{ *adapter.TCPRequest }
+
+func (r stackTCPRequest) client() netip.AddrPort      { return endpoint(r.RemoteAddr()) }
+func (r stackTCPRequest) destination() netip.AddrPort { return endpoint(r.LocalAddr()) }
+func (r stackTCPRequest) reject(a answer)             { r.Reject(a.reason()) }
+
+func (r stackTCPRequest) accept() (tcpConn, error) {
+	c, err := r.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// stackUDPRequest is a udpRequest of the stack.
+type stackUDPRequest struct{ *adapter.UDPRequest }
+
+func (r stackUDPRequest) client() netip.AddrPort      { return endpoint(r.RemoteAddr()) }
+func (r stackUDPRequest) destination() netip.AddrPort { return endpoint(r.LocalAddr()) }
+func (r stackUDPRequest) reject(a answer)             { r.Reject(a.reason()) }
+
+func (r stackUDPRequest) accept() (udpClient, error) {
+	c, err := r.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return stackUDPClient{c}, nil
+}
+
+// stackUDPClient is a udpClient of the stack.
+type stackUDPClient struct{ conn *adapter.UDPConn }
+
+func (c stackUDPClient) receive(datagram func([]byte, netip.AddrPort)) { _ = c.conn.Receive(datagram) }
+
+func (c stackUDPClient) send(p []byte, src netip.AddrPort) error {
+	return c.conn.TryWriteToUDPAddrPort(p, src)
+}
+
+func (c stackUDPClient) unreachable(dst netip.AddrPort, told answer) {
+	c.conn.Unreachable(dst, told.reason())
+}
+
+func (c stackUDPClient) close() { _ = c.conn.Close() }
+
+// stackPing is a pingRequest of the stack.
+type stackPing struct{ *adapter.ICMPRequest }
+
+func (r stackPing) client() netip.Addr      { return endpoint(r.RemoteAddr()).Addr() }
+func (r stackPing) destination() netip.Addr { return endpoint(r.LocalAddr()).Addr() }
+func (r stackPing) id() uint16              { return r.ID() }
+func (r stackPing) seq() uint16             { return r.Seq() }
+func (r stackPing) ttl() int                { return r.TTL() }
+func (r stackPing) payload() []byte         { return r.Payload() }
+func (r stackPing) reply(payload []byte)    { _ = r.Reply(payload) } // a full queue loses it, like any
+func (r stackPing) reject(a answer)         { r.Reject(a.reason()) }
