@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 3, "measurements of each row and stack")
+	seconds := flag.Float64("seconds", 2, "length of one measurement")
+	only := flag.String("only", "", "comma-separated parts of row names; empty: all")
+	jsonFile := flag.String("json", "", "write all figures to this file as JSON")
+	child := flag.String("child", "", "measure one STACK:ROW in this process (used by the program itself)")
+	flag.Parse()
+	if *child != "" {
+		runChild(*child, time.Duration(*seconds*float64(time.Second)))
+		return
+	}
+	results, err := runAll(*rounds, *seconds, strings.Split(*only, ","))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	printTable(os.Stdout, results)
+	if *jsonFile != "" {
+		if err := writeJSON(*jsonFile, results); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// runChild measures in this process and prints the figures as JSON.
+func runChild(what string, d time.Duration) {
+	stack, name, _ := strings.Cut(what, ":")
+	for _, r := range rows {
+		if r.name != name {
+			continue
+		}
+		f, err := r.measure(stacks[stack], d)
+		if err == nil {
+			err = json.NewEncoder(os.Stdout).Encode(f)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	fmt.Fprintln(os.Stderr, "no such row:", name)
+	os.Exit(2)
+}
+
+// runAll measures every row with each stack in turn, round after round.
+func runAll(rounds int, seconds float64, only []string) ([]result, error) {
+	var out []result
+	for _, r := range rows {
+		if !wanted(r.name, only) {
+			continue
+		}
+		res := result{Row: r.name, Figures: map[string][]figures{}}
+		for range rounds {
+			for _, s := range r.stacks {
+				f, err := measureInChild(s, r.name, seconds)
+				if err != nil {
+					return nil, fmt.Errorf("%s with %s: %w", r.name, s, err)
+				}
+				res.Figures[s] = append(res.Figures[s], f)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "%s done\n", r.name)
+		out = append(out, res)
+	}
+	return out, nil
+}
+
+func wanted(name string, only []string) bool {
+	for _, o := range only {
+		if strings.Contains(name, o) {
+			return true
+		}
+	}
+	return false
+}
+
+func measureInChild(stack, row string, seconds float64) (figures, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, "-child", stack+":"+row, "-seconds", strconv.FormatFloat(seconds, 'g', -1, 64))
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	var f figures
+	return f, json.Unmarshal(text, &f)
+}

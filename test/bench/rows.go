@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// row is one line of the table.
+type row struct {
+	name    string
+	stacks  []string
+	measure func(s stack, d time.Duration) (figures, error)
+}
+
+var (
+	withIdeal = []string{"ours", "netstack", "ideal"}
+	without   = []string{"ours", "netstack"}
+)
+
+var rows = []row{
+	{"wg/bulk/1", withIdeal, func(s stack, d time.Duration) (figures, error) { return bulk(s, false, 1, d) }},
+	{"wg/bulk/8", without, func(s stack, d time.Duration) (figures, error) { return bulk(s, false, 8, d) }},
+	{"wg/bulk/64", without, func(s stack, d time.Duration) (figures, error) { return bulk(s, false, 64, d) }},
+	{"wg/rr/1", without, func(s stack, d time.Duration) (figures, error) { return pingPong(s, false, 1, d) }},
+	{"wg/rr/64", without, func(s stack, d time.Duration) (figures, error) { return pingPong(s, false, 64, d) }},
+	{"wg/churn/32", without, func(s stack, d time.Duration) (figures, error) { return churn(s, false, 32, d) }},
+	{"direct/bulk/1", withIdeal, func(s stack, d time.Duration) (figures, error) { return bulk(s, true, 1, d) }},
+	{"direct/bulk/8", without, func(s stack, d time.Duration) (figures, error) { return bulk(s, true, 8, d) }},
+	{"direct/rr/1", without, func(s stack, d time.Duration) (figures, error) { return pingPong(s, true, 1, d) }},
+	{"direct/churn/32", without, func(s stack, d time.Duration) (figures, error) { return churn(s, true, 32, d) }},
+	{"direct/idle/10000", without, func(s stack, _ time.Duration) (figures, error) { return idle(s, 10000) }},
+}
+
+var service = netip.AddrPortFrom(addrB, 80)
+
+// bulk sends on flows connections from A to B for d, after a third of it as warm-up.
+func bulk(s stack, direct bool, flows int, d time.Duration) (figures, error) {
+	a, b, stop, err := pair(s, direct)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	counts := make([]atomic.Int64, flows)
+	if a.null != nil {
+		a.null.start()
+	} else if err := startFlows(a, b, counts); err != nil {
+		return nil, err
+	}
+	read := func() []float64 {
+		out := make([]float64, flows)
+		for i := range counts {
+			out[i] = float64(counts[i].Load())
+		}
+		if b.null != nil {
+			out[0] = float64(b.null.received.Load()) * (mtu - 52)
+		}
+		return out
+	}
+	time.Sleep(d / 3)
+	before, m := read(), startMeter()
+	time.Sleep(d)
+	wall, cpu, allocs := m.stop()
+	after := read()
+	var total float64
+	for i := range after {
+		after[i] -= before[i]
+		total += after[i]
+	}
+	f := figures{
+		"Mbit/s": total * 8 / wall.Seconds() / 1e6, "CPU s/GB": cpu.Seconds() / (total / 1e9),
+		"allocs/MB": allocs / (total / 1e6),
+	}
+	if flows > 1 {
+		f["Jain"] = jain(after)
+	}
+	return f, nil
+}
+
+func startFlows(a, b host, counts []atomic.Int64) error {
+	l, err := b.listen(service)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for i := range counts {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				buf := make([]byte, 256<<10)
+				for {
+					n, err := c.Read(buf)
+					counts[i].Add(int64(n))
+					if err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	for range counts {
+		c, err := dial(a)
+		if err != nil {
+			return err
+		}
+		go func() {
+			buf := make([]byte, 256<<10)
+			for {
+				if _, err := c.Write(buf); err != nil {
+					return
+				}
+			}
+		}()
+	}
+	return nil
+}
+
+func dial(a host) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return a.dial(ctx, service)
+}
+
+// echo serves every connection of l until it ends.
+func echo(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			buf := make([]byte, 4096)
+			for {
+				n, err := c.Read(buf)
+				if err != nil {
+					return
+				}
+				if _, err := c.Write(buf[:n]); err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
+// pingPong sends one byte forth and back on each of n connections, over and over.
+func pingPong(s stack, direct bool, n int, d time.Duration) (figures, error) {
+	a, b, stop, err := pair(s, direct)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	l, err := b.listen(service)
+	if err != nil {
+		return nil, err
+	}
+	go echo(l)
+	conns := make([]net.Conn, n)
+	for i := range conns {
+		if conns[i], err = dial(a); err != nil {
+			return nil, err
+		}
+	}
+	times := make([][]time.Duration, n)
+	m := startMeter()
+	end := time.Now().Add(d)
+	var wg sync.WaitGroup
+	for i, c := range conns {
+		wg.Go(func() {
+			p := []byte{1}
+			times[i] = make([]time.Duration, 0, 1<<16)
+			for t := time.Now(); t.Before(end); {
+				_, errW := c.Write(p)
+				_, errR := io.ReadFull(c, p)
+				if errors.Join(errW, errR) != nil {
+					return
+				}
+				now := time.Now()
+				times[i] = append(times[i], now.Sub(t))
+				t = now
+			}
+		})
+	}
+	wg.Wait()
+	wall, cpu, allocs := m.stop()
+	var all []time.Duration
+	for _, t := range times {
+		all = append(all, t...)
+	}
+	ops := float64(len(all))
+	return figures{
+		"per s": ops / wall.Seconds(), "p50 us": percentile(all, 0.5), "p99 us": percentile(all, 0.99),
+		"CPU us/op": float64(cpu.Microseconds()) / ops, "allocs/op": allocs / ops,
+	}, nil
+}
+
+// churn opens a connection, echoes 1 KB and closes it, with workers in parallel.
+func churn(s stack, direct bool, workers int, d time.Duration) (figures, error) {
+	a, b, stop, err := pair(s, direct)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	l, err := b.listen(service)
+	if err != nil {
+		return nil, err
+	}
+	go echo(l)
+	m := startMeter()
+	end := time.Now().Add(d)
+	var done, failed atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			buf := make([]byte, 1024)
+			for time.Now().Before(end) {
+				if once(a, buf) != nil {
+					failed.Add(1)
+				} else {
+					done.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	wall, cpu, allocs := m.stop()
+	n := float64(done.Load())
+	return figures{
+		"per s": n / wall.Seconds(), "CPU us/op": float64(cpu.Microseconds()) / n, "allocs/op": allocs / n,
+		"failed": float64(failed.Load()),
+	}, nil
+}
+
+func once(a host, buf []byte) error {
+	c, err := dial(a)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.Write(buf); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(c, buf)
+	return err
+}
+
+// idle opens n connections, sends a byte forth and back on each, waits for them to fall asleep, and
+// weighs what one end of one costs: half of a pair.
+func idle(s stack, n int) (figures, error) {
+	a, b, stop, err := pair(s, true)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	l, err := b.listen(service)
+	if err != nil {
+		return nil, err
+	}
+	accepted := make(chan net.Conn, n)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	before := heap()
+	keep := make([]net.Conn, 0, 2*n)
+	p := make([]byte, 1)
+	for range n {
+		c, err := dial(a)
+		if err != nil {
+			return nil, err
+		}
+		e := <-accepted
+		for _, step := range []func([]byte) (int, error){c.Write, e.Read, e.Write, c.Read} {
+			if _, err := step(p); err != nil {
+				return nil, err
+			}
+		}
+		keep = append(keep, c, e)
+	}
+	time.Sleep(3 * time.Second) // longer than a connection keeps its working memory
+	after := heap()
+	runtime.KeepAlive(keep)
+	return figures{"bytes": (after.bytes - before.bytes) / float64(2*n), "objects": (after.objects - before.objects) / float64(2*n)}, nil
+}
+
+type weight struct{ bytes, objects float64 }
+
+// heap weighs what lives, stacks included.
+func heap() weight {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return weight{float64(m.HeapAlloc + m.StackInuse), float64(m.HeapObjects)}
+}

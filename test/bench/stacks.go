@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"golang.zx2c4.com/wireguard/conn"
+	"golang.zx2c4.com/wireguard/device"
+	"golang.zx2c4.com/wireguard/tun"
+	"golang.zx2c4.com/wireguard/tun/netstack"
+
+	"vpngw/adapter"
+)
+
+const mtu = 1420
+
+var (
+	addrA = netip.MustParseAddr("10.8.0.1")
+	addrB = netip.MustParseAddr("10.8.0.2")
+)
+
+// host is one end, whatever its stack.
+type host struct {
+	dev    tun.Device
+	dial   func(ctx context.Context, a netip.AddrPort) (net.Conn, error)
+	listen func(a netip.AddrPort) (net.Listener, error)
+	null   *nullDevice // of the "ideal" stack, which has no connections
+}
+
+// stack makes one end.
+type stack func(addr netip.Addr) (host, error)
+
+var stacks = map[string]stack{"ours": ours, "netstack": gvisor, "ideal": ideal}
+
+func ours(addr netip.Addr) (host, error) {
+	dev, n, err := adapter.CreateNetTUN([]netip.Addr{addr}, nil, mtu)
+	if err != nil {
+		return host{}, err
+	}
+	return host{
+		dev:    dev,
+		dial:   func(ctx context.Context, a netip.AddrPort) (net.Conn, error) { return n.DialContextTCPAddrPort(ctx, a) },
+		listen: func(a netip.AddrPort) (net.Listener, error) { return n.ListenTCPAddrPort(a) },
+	}, nil
+}
+
+func gvisor(addr netip.Addr) (host, error) {
+	dev, n, err := netstack.CreateNetTUN([]netip.Addr{addr}, nil, mtu)
+	if err != nil {
+		return host{}, err
+	}
+	return host{
+		dev:    dev,
+		dial:   func(ctx context.Context, a netip.AddrPort) (net.Conn, error) { return n.DialContextTCPAddrPort(ctx, a) },
+		listen: func(a netip.AddrPort) (net.Listener, error) { return n.ListenTCPAddrPort(a) },
+	}, nil
+}
+
+func ideal(addr netip.Addr) (host, error) {
+	d := newNullDevice(addr)
+	return host{dev: d, null: d}, nil
+}
+
+// pair makes two ends and joins them.
+func pair(s stack, direct bool) (a, b host, stop func(), err error) {
+	if a, err = s(addrA); err != nil {
+		return a, b, nil, err
+	}
+	if b, err = s(addrB); err != nil {
+		return a, b, nil, err
+	}
+	if direct {
+		go carry(a.dev, b.dev)
+		go carry(b.dev, a.dev)
+		return a, b, func() { _ = a.dev.Close(); _ = b.dev.Close() }, nil
+	}
+	stop, err = tunnel(a.dev, b.dev)
+	return a, b, stop, err
+}
+
+// carry moves packets from one device to the other in the batches that it yields.
+func carry(from, to tun.Device) {
+	const offset = 16
+	bufs, sizes := make([][]byte, conn.IdealBatchSize), make([]int, conn.IdealBatchSize)
+	for i := range bufs {
+		bufs[i] = make([]byte, offset+65535)
+	}
+	out := make([][]byte, 0, len(bufs))
+	for {
+		n, err := from.Read(bufs, sizes, offset)
+		if err != nil {
+			return
+		}
+		out = out[:0]
+		for i := range n {
+			out = append(out, bufs[i][:offset+sizes[i]])
+		}
+		if _, err := to.Write(out, offset); err != nil {
+			return
+		}
+	}
+}
+
+// tunnel joins two devices by WireGuard over loopback.
+func tunnel(a, b tun.Device) (stop func(), err error) {
+	ka, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	kb, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	wa, wb := newWireGuard(a), newWireGuard(b)
+	stop = func() { wa.Close(); wb.Close() }
+	err = errors.Join(configure(wa, ka), configure(wb, kb))
+	if err == nil {
+		err = errors.Join(addPeer(wa, kb, addrB, wb), addPeer(wb, ka, addrA, wa))
+	}
+	return stop, err
+}
+
+func newWireGuard(d tun.Device) *device.Device {
+	return device.NewDevice(d, conn.NewDefaultBind(), device.NewLogger(device.LogLevelError, ""))
+}
+
+func configure(w *device.Device, k *ecdh.PrivateKey) error {
+	return errors.Join(w.IpcSet("private_key="+hex.EncodeToString(k.Bytes())+"\nlisten_port=0\n"), w.Up())
+}
+
+func addPeer(w *device.Device, k *ecdh.PrivateKey, addr netip.Addr, peer *device.Device) error {
+	status, err := peer.IpcGet()
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(status) {
+		if p, ok := strings.CutPrefix(strings.TrimSpace(line), "listen_port="); ok {
+			return w.IpcSet(fmt.Sprintf("public_key=%s\nendpoint=127.0.0.1:%s\nallowed_ip=%v/32\n",
+				hex.EncodeToString(k.PublicKey().Bytes()), p, addr))
+		}
+	}
+	return errors.New("the device does not listen")
+}

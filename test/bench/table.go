@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"text/tabwriter"
+)
+
+// figures are what one measurement yields, by name ("Mbit/s", "CPU s/GB", …).
+type figures map[string]float64
+
+// result is all that was measured of a row, by stack.
+type result struct {
+	Row     string
+	Figures map[string][]figures
+}
+
+// printTable prints a line for each figure: medians with ranges, and the ratio of ours to the
+// others, taken round by round.
+func printTable(w io.Writer, results []result) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "row\tfigure\tours\tnetstack\tideal\tours/netstack\tours/ideal")
+	for _, r := range results {
+		for _, name := range names(r.Figures["ours"]) {
+			fmt.Fprintf(t, "%s\t%s", r.Row, name)
+			for _, s := range []string{"ours", "netstack", "ideal"} {
+				fmt.Fprintf(t, "\t%s", spread(column(r.Figures[s], name)))
+			}
+			for _, s := range []string{"netstack", "ideal"} {
+				fmt.Fprintf(t, "\t%s", spread(ratios(r.Figures["ours"], r.Figures[s], name)))
+			}
+			fmt.Fprintln(t)
+		}
+	}
+	_ = t.Flush()
+}
+
+func names(fs []figures) []string {
+	var out []string
+	for _, f := range fs {
+		for n := range f {
+			if !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func column(fs []figures, name string) []float64 {
+	var out []float64
+	for _, f := range fs {
+		if v, ok := f[name]; ok {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func ratios(a, b []figures, name string) []float64 {
+	var out []float64
+	for i := range min(len(a), len(b)) {
+		if d := b[i][name]; d != 0 {
+			out = append(out, a[i][name]/d)
+		}
+	}
+	return out
+}
+
+// spread prints the median and, if there are several, the range.
+func spread(v []float64) string {
+	if len(v) == 0 {
+		return "-"
+	}
+	v = slices.Sorted(slices.Values(v))
+	if len(v) == 1 {
+		return fmt.Sprintf("%.3g", v[0])
+	}
+	return fmt.Sprintf("%.3g [%.3g..%.3g]", v[len(v)/2], v[0], v[len(v)-1])
+}
+
+func writeJSON(file string, results []result) error {
+	text, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o644)
+}

@@ -1,0 +1,13 @@
+// Package compose tests the container images as a user runs them: test/compose.yaml with the
+// gateway, a stock client and an upstream that the client reaches only through the gateway.
+//
+// It has tests only. They need root, docker and docker-compose (either generation), and where no
+// image registry can be reached debootstrap, for test/image.sh:
+//
+//	VPNGW_TEST_COMPOSE=1 go test -v ./test/compose
+//
+// Without the variable they are reported as not run. Containers, networks and the volume have names
+// that start with vpngwtest and go when the test ends; what a killed run left goes when the next
+// one starts. Images stay, so that the next run is fast. Time: two or three minutes when the
+// images have to be made, less than one otherwise.
+package compose
