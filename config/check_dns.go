@@ -25,6 +25,11 @@ func (ck *checker) dnsTable() {
 				`the default is "vpn.internal"; a domain that you own is good too`))
 		}
 	}
+	for i, name := range d.RebindAllowed {
+		if message, fix := domain(name); message != "" && !src.bad["rebind_allowed"] {
+			ck.add(src.problem(src.element("rebind_allowed", i), message, fix))
+		}
+	}
 	ck.upstreams(src, d.Upstreams)
 	ck.dnsRecords()
 	ck.dnsRoutes()

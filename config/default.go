@@ -47,6 +47,8 @@ func Default() *Config {
 			Domain:     "vpn.internal", // "internal" is reserved for private use (ICANN, 2024)
 			FilterAAAA: true,
 			CacheSize:  10000,
+			// Not more: reaching private hosts by names of the public DNS is what gateways are for.
+			RebindProtection: RebindTunnel,
 		},
 		Admin: Admin{Socket: "vpngw.sock"},
 		Log:   Log{Level: slog.LevelInfo, Format: "text"},

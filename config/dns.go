@@ -13,6 +13,12 @@ type DNS struct {
 	Domain string `toml:"domain" reload:"live"`
 	// FilterAAAA answers that no name has an IPv6 address: the tunnel carries IPv4 alone.
 	FilterAAAA bool `toml:"filter_aaaa" reload:"live"`
+	// RebindProtection is which addresses upstreams may not name: [RebindOff], [RebindTunnel] or
+	// [RebindPrivate]. Those of Routes may name any.
+	RebindProtection string `toml:"rebind_protection" oneof:"off,tunnel,private" reload:"live"`
+	// RebindAllowed are domains without a final dot whose names, and those below them, may have any
+	// address all the same.
+	RebindAllowed []string `toml:"rebind_allowed" reload:"live"`
 	// CacheSize is the number of answers kept, 0–1,000,000; 0 keeps none.
 	CacheSize int `toml:"cache_size" range:"0,1000000" reload:"live"`
 	// LogQueries logs each query with its peer, at level info.
@@ -22,6 +28,13 @@ type DNS struct {
 	// Routes are the [[dns.route]] tables: domains that have upstreams of their own.
 	Routes []DNSRoute `toml:"route" reload:"live"`
 }
+
+// The words for [DNS.RebindProtection].
+const (
+	RebindOff     = "off"     // upstreams may name any address
+	RebindTunnel  = "tunnel"  // none of the tunnel's network, no link-local one
+	RebindPrivate = "private" // nor a private one, nor loopback
+)
 
 // DNSRecord is one table [[dns.record]].
 type DNSRecord struct {

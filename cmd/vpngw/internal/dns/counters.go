@@ -10,6 +10,7 @@ type counters struct {
 	failures, overLimit, truncated       atomic.Uint64
 	upstreamQueries, upstreamErrors      atomic.Uint64
 	ignored, droppedAnswers, connRefused atomic.Uint64
+	blocked                              atomic.Uint64
 }
 
 // Counters is a snapshot of what happened since the start, for all peers together. Counts only
@@ -24,6 +25,7 @@ type Counters struct {
 	CacheHits       uint64 `json:"cache_hits"`       // answered from the cache
 	Forwarded       uint64 `json:"forwarded"`        // asked upstream, or waited for the same question
 	FilteredAAAA    uint64 `json:"filtered_aaaa"`    // IPv6 addresses kept from clients
+	BlockedRebind   uint64 `json:"blocked_rebind"`   // answers without addresses that upstreams must not name
 	Failures        uint64 `json:"failures"`         // SERVFAIL: no upstream gave an answer
 	OverLimit       uint64 `json:"over_limit"`       // failed at once: too many of them wait
 	Truncated       uint64 `json:"truncated"`        // answers that did not fit UDP: clients ask over TCP
@@ -45,6 +47,7 @@ func (c *counters) snapshot() Counters {
 		CacheHits:       c.hits.Load(),
 		Forwarded:       c.forwarded.Load(),
 		FilteredAAAA:    c.filtered.Load(),
+		BlockedRebind:   c.blocked.Load(),
 		Failures:        c.failures.Load(),
 		OverLimit:       c.overLimit.Load(),
 		Truncated:       c.truncated.Load(),

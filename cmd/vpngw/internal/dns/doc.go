@@ -9,6 +9,7 @@
 //	zone.go, special.go          what is known here: peers, records, the tunnel's reverse names, and
 //	                             names that mean something else than a host (RFC 6761)
 //	filter.go                    no IPv6 addresses while the tunnel carries IPv4 alone
+//	rebind.go                    no addresses of this side from upstreams
 //	forward.go, cache.go         which upstreams, by the longest suffix; the cache; one question at a time
 //	upstream.go, system.go       one upstream after another; those of resolv.conf
 //	exchange.go, stream.go       one question to one server, over UDP, TCP or TLS

@@ -113,6 +113,29 @@ func TestLiesAreNotLookedAt(t *testing.T) {
 	}
 }
 
+// TestAnswersFromElsewhereAreNotSeen: a datagram with everything right in it but its sender.
+func TestAnswersFromElsewhereAreNotSeen(t *testing.T) {
+	elsewhere, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = elsewhere.Close() }()
+	self := make(chan *fakeServer, 1)
+	evil := strings.Replace(goodRecord, "192.0.2.1", "203.0.113.66", 1)
+	f := startServer(t, nil, func(q *miekg.Msg, _ bool) [][]byte {
+		if _, err := elsewhere.WriteTo(pack(t, reply(t, q, evil)), (<-self).from.Load()); err != nil {
+			t.Error(err)
+		}
+		return [][]byte{pack(t, reply(t, q, goodRecord))}
+	})
+	self <- f
+	s, m, err := f.exchange(t, config.ResolverUDP)
+	wantGood(t, m, err)
+	if n := s.counters.ignored.Load(); n != 0 {
+		t.Errorf("%d answers reached the resolver", n)
+	}
+}
+
 func TestTooManyLiesLeadToTCP(t *testing.T) {
 	f := startServer(t, nil, func(q *miekg.Msg, stream bool) [][]byte {
 		if stream {

@@ -132,6 +132,12 @@ func (s *Server) reply(q *query, a *answer, send func([]byte)) {
 		// "If an OPT record is present in a received request, compliant responders MUST include an
 		// OPT record in their respective responses." RFC 6891 §6.1.1
 		m.SetEdns0(ednsSize, q.do)
+		if a.blocked {
+			opt := m.IsEdns0()
+			opt.Option = append(opt.Option, &miekg.EDNS0_EDE{
+				InfoCode: miekg.ExtendedErrorCodeBlocked, ExtraText: "dns.rebind_protection", // RFC 8914 §4.16
+			})
+		}
 	}
 	if m.Truncate(q.size); m.Truncated {
 		s.counters.truncated.Add(1)
@@ -153,6 +159,9 @@ func (s *Server) count(q *query, a *answer) {
 	if a.filtered {
 		s.counters.filtered.Add(1)
 	}
+	if a.blocked {
+		s.counters.blocked.Add(1)
+	}
 	switch {
 	case q.rcode != miekg.RcodeSuccess: // counted when it was read
 	case a.from == fromHere:
@@ -169,6 +178,6 @@ func (s *Server) count(q *query, a *answer) {
 		question := q.msg.Question[0]
 		s.log.Info("dns query", "peer", q.peer, "client", q.addr, "name", question.Name,
 			"type", miekg.Type(question.Qtype).String(), "answer", miekg.RcodeToString[a.rcode],
-			"from", a.from.String(), "took", time.Since(q.began).Round(time.Microsecond))
+			"from", a.from.String(), "blocked", a.blocked, "took", time.Since(q.began).Round(time.Microsecond))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +114,8 @@ func texts(rrs []miekg.RR) []string {
 type fakeServer struct {
 	addr netip.AddrPort
 
+	from atomic.Pointer[net.UDPAddr] // who sent the last datagram
+
 	mu    sync.Mutex
 	conns int // accepted
 	asked []*miekg.Msg
@@ -166,6 +169,7 @@ func startServer(t *testing.T, secure *tls.Config, reply func(q *miekg.Msg, stre
 			if err != nil {
 				return
 			}
+			f.from.Store(from.(*net.UDPAddr))
 			for _, p := range answer(buf[:n], false) {
 				_, _ = udp.WriteTo(p, from)
 			}

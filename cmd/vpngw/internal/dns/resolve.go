@@ -30,6 +30,7 @@ type answer struct {
 	authoritative bool
 	from          origin
 	filtered      bool // IPv6 addresses were left out
+	blocked       bool // addresses were left out that an upstream must not name
 }
 
 // A question is what answers depend on. The name is in lower case.
@@ -44,6 +45,7 @@ type settings struct {
 	zones       *zones
 	forward     *forward
 	filterAAAA  bool
+	rebind      rebind
 	logQueries  bool
 	datagramMax int // bytes of an answer that fit one packet of the tunnel
 }
@@ -56,6 +58,7 @@ func newSettings(cfg *config.Config, old *settings, c *counters) *settings {
 	s := &settings{
 		zones:       newZones(cfg),
 		filterAAAA:  cfg.DNS.FilterAAAA,
+		rebind:      newRebind(cfg),
 		logQueries:  cfg.DNS.LogQueries,
 		datagramMax: cfg.Interface.MTU - ipUDPLen, // RFC 9715 §3.1: avoid fragments
 	}
@@ -88,7 +91,7 @@ func (s *settings) follow(q *query, ask func(question) *answer) *answer {
 		}
 		whole.answer = append(whole.answer, a.answer...)
 		whole.ns, whole.rcode, whole.from = a.ns, a.rcode, max(whole.from, a.from)
-		whole.filtered = whole.filtered || a.filtered
+		whole.filtered, whole.blocked = whole.filtered || a.filtered, whole.blocked || a.blocked
 		// "the AA bit corresponds to […] the first owner name in the answer section" RFC 1035 §4.1.1
 		if len(whole.answer) == len(a.answer) {
 			whole.authoritative = a.authoritative
@@ -106,7 +109,8 @@ func (s *settings) step(k question, ask func(question) *answer) (a *answer, next
 	if a, next = s.zones.lookup(k); a != nil {
 		return a, next
 	}
-	if !s.forward.hasRoute(k.name) {
+	routed := s.forward.hasRoute(k.name)
+	if !routed {
 		if a = special(k); a != nil {
 			return a, ""
 		}
@@ -119,8 +123,14 @@ func (s *settings) step(k question, ask func(question) *answer) (a *answer, next
 		}
 		return a, ""
 	}
-	if a = ask(k); a != nil && filter {
+	if a = ask(k); a == nil {
+		return nil, ""
+	}
+	if filter {
 		withoutIPv6(a)
+	}
+	if !routed {
+		s.rebind.filter(a, k.name)
 	}
 	return a, ""
 }

@@ -130,7 +130,7 @@ func (z *zones) lookup(k question) (a *answer, next string) {
 	if records := z.names[k.name]; len(records) > 0 {
 		return z.match(k, records)
 	}
-	if records := z.short[k.name]; len(records) > 0 && (k.qtype == miekg.TypeA || k.qtype == miekg.TypeAAAA) {
+	if records := z.short[k.name]; len(records) > 0 && ofHost(k.qtype) {
 		a, _ = z.match(k, records)
 		return a, ""
 	}
@@ -141,6 +141,16 @@ func (z *zones) lookup(k question) (a *answer, next string) {
 		return z.none(k.name, zone), ""
 	}
 	return nil, ""
+}
+
+// ofHost says whether a type is asked for to reach a host. For a peer's label alone all of these are
+// answered here, so that none says "no such name"; others ("NS", "DS") may be about a top-level domain.
+func ofHost(qtype uint16) bool {
+	switch qtype {
+	case miekg.TypeA, miekg.TypeAAAA, miekg.TypeHTTPS, miekg.TypeSVCB, miekg.TypeCNAME:
+		return true
+	}
+	return false
 }
 
 // match picks the records of one name.

@@ -43,6 +43,7 @@ func TestNamesKnownHere(t *testing.T) {
 		{"phone.vpn.internal.", miekg.TypeA, ok, []string{"phone.vpn.internal. 60 IN A 10.8.0.3"}, ""},
 		{"laptop.vpn.internal.", miekg.TypeAAAA, ok, nil, "vpn.internal."},
 		{"laptop.", miekg.TypeAAAA, ok, nil, "laptop."},
+		{"laptop.", miekg.TypeHTTPS, ok, nil, "laptop."},
 		{"laptop.vpn.internal.", miekg.TypeHTTPS, ok, nil, "vpn.internal."},
 		{"nobody.vpn.internal.", miekg.TypeA, none, nil, "vpn.internal."},
 		{"x.laptop.vpn.internal.", miekg.TypeA, none, nil, "vpn.internal."},

@@ -1,0 +1,107 @@
+package dns
+
+import (
+	"slices"
+	"testing"
+
+	miekg "github.com/miekg/dns"
+
+	"vpngw/config"
+)
+
+// TestUpstreamsDoNotNameThisSide: by level, which addresses reach clients.
+func TestUpstreamsDoNotNameThisSide(t *testing.T) {
+	for _, v := range []struct {
+		addr            string
+		tunnel, private bool // is it let through?
+	}{
+		{"192.0.2.1", true, true},
+		{"10.8.1.0", true, false}, // beside the tunnel's network
+		{"10.8.0.2", false, false},
+		{"10.8.0.255", false, false},
+		{"169.254.169.254", false, false},
+		{"192.168.1.1", true, false},
+		{"172.31.255.255", true, false},
+		{"172.32.0.0", true, true},
+		{"100.64.0.1", true, false},
+		{"127.0.0.2", true, false},
+		{"0.0.0.0", true, false},
+		{"0.1.2.3", true, false},
+		{"2001:db8::1", true, true},
+		{"fe80::1", false, false},
+		{"::ffff:10.8.0.2", false, false}, // what a host takes for 10.8.0.2
+		{"::ffff:192.168.1.1", true, false},
+		{"::1", true, false},
+		{"::", true, false},
+		{"fd00::1", true, false},
+	} {
+		for level, want := range map[string]bool{
+			config.RebindOff: true, config.RebindTunnel: v.tunnel, config.RebindPrivate: v.private,
+		} {
+			qtype, text := miekg.TypeA, "evil.example. 300 IN A "+v.addr
+			if slices.Contains([]byte(v.addr), ':') {
+				qtype, text = miekg.TypeAAAA, "evil.example. 300 IN AAAA "+v.addr
+			}
+			s, _ := askerServer(t, func(question) *miekg.Msg { return &miekg.Msg{Answer: []miekg.RR{rr(t, text)}} },
+				func(c *config.Config) { c.DNS.RebindProtection, c.DNS.FilterAAAA = level, false })
+			for range 2 { // from upstream, and from the cache
+				m := s.ask(t, "evil.example.", qtype, func(m *miekg.Msg) { m.SetEdns0(1232, false) })
+				if got := len(m.Answer) == 1; got != want || m.Rcode != miekg.RcodeSuccess {
+					t.Errorf("%s, %q: %v", v.addr, level, m)
+				}
+				// The client is told why (RFC 8914), and that there is none for a while.
+				if told := len(m.IsEdns0().Option) == 1; told == want || len(m.Ns) == 1 == want {
+					t.Errorf("%s, %q: %v", v.addr, level, m)
+				}
+			}
+			if n := s.Counters().BlockedRebind; n > 0 == want {
+				t.Errorf("%s, %q: %d counted", v.addr, level, n)
+			}
+		}
+	}
+}
+
+// TestRebindingLeavesTheRest: good addresses beside bad ones, hints, aliases, and domains that may.
+func TestRebindingLeavesTheRest(t *testing.T) {
+	answers := map[string][]string{
+		"mixed.example.": {"mixed.example. 300 IN A 192.0.2.1", "mixed.example. 300 IN A 10.8.0.2"},
+		"alias.example.": {"alias.example. 300 IN CNAME x.lan.example.", "x.lan.example. 300 IN A 192.168.1.1"},
+		"x.lan.example.": {"x.lan.example. 300 IN A 192.168.1.1"},
+		"x.routed.":      {"x.routed. 300 IN A 10.8.0.2"},
+		"svc.example.":   {`svc.example. 300 IN HTTPS 1 . alpn="h2" ipv4hint="192.0.2.1,10.8.0.2"`},
+	}
+	upstream := func(k question) *miekg.Msg {
+		m := &miekg.Msg{}
+		for _, text := range answers[k.name] {
+			m.Answer = append(m.Answer, rr(t, text))
+		}
+		return m
+	}
+	s, _ := askerServer(t, upstream, func(c *config.Config) {
+		c.DNS.RebindProtection, c.DNS.RebindAllowed = config.RebindPrivate, []string{"lan.example"}
+		c.DNS.Routes = []config.DNSRoute{{Suffix: "routed"}}
+	})
+	routes := s.settings.Load().forward.routes
+	routes[0].asker = routes[len(routes)-1].asker
+	for name, want := range map[string][]string{
+		"mixed.example.": answers["mixed.example."][:1],
+		"alias.example.": answers["alias.example."][:1], // the stranger's own name decides, not where it leads
+		"x.lan.example.": answers["x.lan.example."],
+		"x.routed.":      answers["x.routed."],
+	} {
+		if m := s.ask(t, name, miekg.TypeA); !slices.Equal(texts(m.Answer), want) {
+			t.Errorf("%s: %v", name, m)
+		}
+	}
+	want := []string{`svc.example. 300 IN HTTPS 1 . alpn="h2"`}
+	if m := s.ask(t, "svc.example.", miekg.TypeHTTPS); !slices.Equal(texts(m.Answer), want) || len(m.Ns) > 0 {
+		t.Errorf("%v", m)
+	}
+	// Names known here are not an upstream's.
+	if m := s.ask(t, "laptop.vpn.internal.", miekg.TypeA); len(m.Answer) != 1 {
+		t.Errorf("%v", m)
+	}
+	if n := s.Counters().BlockedRebind; n != 3 {
+		t.Errorf("%d counted", n)
+	}
+}
