@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 )
 
@@ -16,51 +17,67 @@ const (
 	ResolverUDP    ResolverKind = "udp"    // UDP, and TCP for what does not fit
 	ResolverTCP    ResolverKind = "tcp"    // TCP alone
 	ResolverTLS    ResolverKind = "tls"    // DNS over TLS (RFC 7858)
+	ResolverHTTPS  ResolverKind = "https"  // DNS over HTTPS (RFC 8484)
 )
 
 // Ports that resolvers have unless told otherwise.
 const (
 	portDNS = 53
 	portDoT = 853 // RFC 7858 §3.1
+	portDoH = 443
 )
+
+// defaultPath is where a resolver answers over HTTPS unless told otherwise: the one of RFC 8484's
+// examples, and of every large provider.
+const defaultPath = "/dns-query"
 
 // Resolver is a DNS server that queries are sent on to. It is comparable.
 type Resolver struct {
 	Kind ResolverKind
 	// Addr is its address and port; the zero value for ResolverSystem.
 	Addr netip.AddrPort
-	// ServerName is what the certificate of a ResolverTLS must be for: a host name, or its address.
+	// ServerName is what the certificate of a ResolverTLS or ResolverHTTPS must be for: a host name, or
+	// its address.
 	ServerName string
+	// Path is where a ResolverHTTPS answers, from its first slash on; "" for the others.
+	Path string
 }
 
 // String returns the form that the configuration has: "system", "1.1.1.1", "tcp://1.1.1.1",
-// "tls://dns.example@192.0.2.1".
+// "tls://dns.example@192.0.2.1", "https://dns.example@192.0.2.1/dns-query".
 func (r Resolver) String() string {
 	if r.Kind == ResolverSystem {
 		return string(ResolverSystem)
 	}
-	port := uint16(portDNS)
-	if r.Kind == ResolverTLS {
-		port = portDoT
-	}
 	addr := r.Addr.String()
-	if r.Addr.Port() == port {
+	if r.Addr.Port() == r.Kind.port() {
 		addr = r.Addr.Addr().String()
 	}
 	switch {
 	case r.Kind == ResolverUDP:
 		return addr
-	case r.Kind == ResolverTLS && r.ServerName != r.Addr.Addr().String():
+	case r.ServerName != "" && r.ServerName != r.Addr.Addr().String():
 		addr = r.ServerName + "@" + addr
 	}
-	return string(r.Kind) + "://" + addr
+	return string(r.Kind) + "://" + addr + r.Path
+}
+
+// port is the port that resolvers of the kind have unless told otherwise.
+func (k ResolverKind) port() uint16 {
+	switch k {
+	case ResolverTLS:
+		return portDoT
+	case ResolverHTTPS:
+		return portDoH
+	}
+	return portDNS
 }
 
 // MarshalText is [Resolver.String].
 func (r Resolver) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // resolverForms is said about what is none.
-const resolverForms = `like "system", "9.9.9.9", "9.9.9.9:53", "tcp://9.9.9.9" or "tls://dns.quad9.net@9.9.9.9"`
+const resolverForms = `like "system", "9.9.9.9", "9.9.9.9:53", "tcp://9.9.9.9", "tls://dns.quad9.net@9.9.9.9" or "https://dns.quad9.net@9.9.9.9/dns-query"`
 
 // parseResolver reads one element of a list of upstreams.
 func parseResolver(s string) (Resolver, error) {
@@ -72,11 +89,15 @@ func parseResolver(s string) (Resolver, error) {
 		kind, rest = string(ResolverUDP), s
 	}
 	r := Resolver{Kind: ResolverKind(kind)}
-	port := uint16(portDNS)
 	switch r.Kind {
 	case ResolverUDP, ResolverTCP:
-	case ResolverTLS:
-		port = portDoT
+	case ResolverTLS, ResolverHTTPS:
+		if r.Kind == ResolverHTTPS {
+			var err error
+			if rest, r.Path, err = cutPath(rest); err != nil {
+				return r, err
+			}
+		}
 		if host, addr, ok := strings.Cut(rest, "@"); ok {
 			if !isHostName(host) {
 				return r, &fixedError{fmt.Sprintf("%q is not a host name", host), resolverForms}
@@ -87,13 +108,27 @@ func parseResolver(s string) (Resolver, error) {
 		return r, &fixedError{fmt.Sprintf("%q is no way to ask a resolver", kind+"://"), resolverForms}
 	}
 	var err error
-	if r.Addr, err = parseAddrPort(rest, port); err != nil {
+	if r.Addr, err = parseAddrPort(rest, r.Kind.port()); err != nil {
 		return r, notAnAddress(r, rest)
 	}
-	if r.Kind == ResolverTLS && r.ServerName == "" {
+	if (r.Kind == ResolverTLS || r.Kind == ResolverHTTPS) && r.ServerName == "" {
 		r.ServerName = r.Addr.Addr().String()
 	}
 	return r, nil
+}
+
+// cutPath cuts the path off what follows "https://".
+func cutPath(s string) (host, path string, err error) {
+	host, path, _ = strings.Cut(s, "/")
+	if path == "" {
+		return host, defaultPath, nil
+	}
+	path = "/" + path
+	// No query: messages go in the body. No escapes: what is written here is what is asked for.
+	if u, err := url.Parse(path); err != nil || u.Path != path || u.EscapedPath() != path {
+		return "", "", &fixedError{fmt.Sprintf("%q is not a path", path), resolverForms}
+	}
+	return host, path, nil
 }
 
 // notAnAddress says what to write instead of rest, which should be the address of r.
@@ -102,10 +137,10 @@ func notAnAddress(r Resolver, rest string) error {
 	switch {
 	case !isHostName(host) || r.ServerName != "":
 		return &fixedError{fmt.Sprintf("%q is not an IP address", rest), resolverForms}
-	case r.Kind == ResolverTLS:
+	case r.Kind == ResolverTLS, r.Kind == ResolverHTTPS:
 		return &fixedError{
 			fmt.Sprintf("%q is a name, and who would resolve it?", rest),
-			fmt.Sprintf("write its address too: tls://%s@ADDRESS", host),
+			fmt.Sprintf("write its address too: %s://%s@ADDRESS%s", r.Kind, host, r.Path),
 		}
 	}
 	return &fixedError{fmt.Sprintf("%q is a name, and who would resolve it?", rest), "write its address"}

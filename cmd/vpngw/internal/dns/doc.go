@@ -13,6 +13,7 @@
 //	forward.go, cache.go         which upstreams, by the longest suffix; the cache; one question at a time
 //	upstream.go, system.go       one upstream after another; those of resolv.conf
 //	exchange.go, stream.go       one question to one server, over UDP, TCP or TLS
+//	https.go                     the same over HTTPS (RFC 8484)
 //	scrub.go                     what of its answer belongs to the question
 //
 // # What is believed

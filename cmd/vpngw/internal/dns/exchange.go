@@ -35,6 +35,9 @@ func (s *server) send(ctx context.Context, q *miekg.Msg) (*miekg.Msg, error) {
 			return m, err
 		}
 	}
+	if s.Kind == config.ResolverHTTPS {
+		return s.exchangeHTTPS(ctx, q)
+	}
 	return s.exchangeStream(ctx, q)
 }
 

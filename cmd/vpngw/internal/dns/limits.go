@@ -51,6 +51,11 @@ const (
 	// the next question.
 	streamsMax = 4
 	streamIdle = 8 * time.Second
+	// webConnsMax bounds the connections to one upstream that is asked over HTTPS. With HTTP/2, as
+	// RFC 8484 §5.2 wants, one carries everything; an HTTP/1.1 server gets as many questions at once.
+	webConnsMax = 32
+	// webHeaderMax is the largest header of its response in bytes, above what servers send.
+	webHeaderMax = 16 << 10
 
 	// chainMax bounds the CNAMEs that one answer follows.
 	chainMax = 12

@@ -41,7 +41,7 @@ func (r *resolvConf) servers() []*server {
 		return r.list
 	}
 	for _, old := range r.list {
-		old.streams.close()
+		old.close()
 	}
 	r.addrs, r.list = addrs, make([]*server, len(addrs))
 	for i, a := range addrs {

@@ -3,6 +3,7 @@ package dns
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type server struct {
 	config.Resolver
 	resting  atomic.Int64 // Unix nanoseconds until which it is asked after the others
 	streams  streamPool
+	web      *http.Client // of a ResolverHTTPS
 	counters *counters
 	// transport carries one question to the server; (*server).exchange but in tests.
 	transport func(context.Context, *server, question) (*miekg.Msg, error)
@@ -44,14 +46,26 @@ func newUpstreams(resolvers []config.Resolver, c *counters) *upstreams {
 }
 
 func newServer(r config.Resolver, c *counters) *server {
-	return &server{Resolver: r, counters: c, transport: func(ctx context.Context, s *server, k question) (*miekg.Msg, error) {
+	s := &server{Resolver: r, counters: c, transport: func(ctx context.Context, s *server, k question) (*miekg.Msg, error) {
 		return s.exchange(ctx, k)
 	}}
+	if r.Kind == config.ResolverHTTPS {
+		s.web = newWeb(r)
+	}
+	return s
+}
+
+// close gives up the connections that are kept for later questions.
+func (s *server) close() {
+	s.streams.close()
+	if s.web != nil {
+		s.web.CloseIdleConnections()
+	}
 }
 
 func (u *upstreams) close() {
 	for _, s := range u.servers() {
-		s.streams.close()
+		s.close()
 	}
 }
 
