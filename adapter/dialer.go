@@ -148,28 +148,22 @@ func (n *Net) DialContextTCP(ctx context.Context, addr *net.TCPAddr) (*TCPConn, 
 // aborted at whatever step it is, and the peer, if it had answered already, gets a RST.
 func (n *Net) DialContextTCPAddrPort(ctx context.Context, addr netip.AddrPort) (*TCPConn, error) {
 	addr = remoteAddr(addr)
-	fail := func(source net.Addr, err error) (*TCPConn, error) {
-		return nil, opError("dial", "tcp", source, tcpAddr(addr), err)
+	fail := func(err error) (*TCPConn, error) {
+		return nil, opError("dial", "tcp", nil, tcpAddr(addr), err)
 	}
 	if !addr.IsValid() {
-		return fail(nil, errMissingAddress)
+		return fail(errMissingAddress)
 	}
 	if err := ctx.Err(); err != nil {
-		return fail(nil, err)
+		return fail(err)
 	}
 	sc, err := create(n, func(now tcp.Instant) (*ourstack.Conn, error) {
 		return n.stack.Dial(now, netip.AddrPort{}, addr)
 	})
 	if err != nil {
-		return fail(nil, err)
+		return fail(err)
 	}
-	c := newTCPConn(n, sc)
-	if err := c.waitConnected(ctx); err != nil {
-		source := c.LocalAddr()
-		sc.Abort(n.now())
-		return fail(source, err)
-	}
-	return c, nil
+	return n.finishDial(ctx, sc, addr)
 }
 
 // waitConnected blocks until the handshake has succeeded or failed, or ctx ends.

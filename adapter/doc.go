@@ -31,6 +31,7 @@
 //	conn.go conn_options.go conn_copy*.go   TCPConn: net.Conn; Set methods and Info; ReadFrom and WriteTo
 //	listener.go dialer.go packetconn*.go ping.go   as in package net
 //	forward.go forward_packet.go   requests for addresses that are not local
+//	forward_open.go       the other way: to a client as from such an address
 //	lookup*.go            DNS through the tunnel
 //	errors.go address.go  errors and addresses as package net has them
 //

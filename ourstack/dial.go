@@ -28,6 +28,24 @@ func (s *Stack) Dial(now tcp.Instant, local, remote netip.AddrPort) (*Conn, erro
 		}
 		from.Addr = a
 	}
+	return s.openActive(now, from, to)
+}
+
+// DialAs is Dial from any unicast address and port, own or not: a connection that came from there and
+// is carried on to a host behind the stack, which sees where it really comes from.
+func (s *Stack) DialAs(now tcp.Instant, local, remote netip.AddrPort) (*Conn, error) {
+	to, err := remoteEndpoint(remote)
+	if err != nil {
+		return nil, err
+	}
+	from, ok := endpoint(local)
+	if !ok || !isUnicast(from.Addr) || from.Port == 0 {
+		return nil, ErrAddrNotAvailable
+	}
+	return s.openActive(now, from, to)
+}
+
+func (s *Stack) openActive(now tcp.Instant, from, to tcp.Endpoint) (*Conn, error) {
 	c, err := s.register(now, from, to)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@
 //	  │            ├────► Listener: SYN queue, cookie               listener.go, syncookie.go
 //	  │            ├────► TCPRequest                                forward_tcp.go
 //	  │            └────► RST                                       input_tcp.go
-//	  ├─ UDP ──► UDPSocket, UDPRequest, port unreachable            udp.go, udp_socket.go, forward_udp.go
+//	  ├─ UDP ──► UDPSocket, UDPRequest, port unreachable            udp.go, udp_socket.go, forward_udp*.go
 //	  └─ ICMP ─► echo, ICMPRequest, PingSocket; errors to their flow  icmp.go, forward_icmp.go, ping.go
 //
 // Segments of one connection that follow each other in the batch are a run: the connection is locked
