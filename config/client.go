@@ -39,10 +39,10 @@ func ClientConfig(c *Config, p *Peer) (string, error) {
 	}
 	line("PrivateKey", p.PrivateKey.RevealBase64())
 	line("Address", join(withIPv6(addrs, p)))
-	line("DNS", join(c.Interface.ClientDNS))
+	line("DNS", clientDNS(c, c.Interface.ClientDNS))
 	if r := c.ClientResolvers(); len(c.Interface.ClientDNS) == 0 && len(r) > 0 {
 		// As a setting it would make wg-quick fail where there is no resolvconf.
-		fmt.Fprintf(&b, "# DNS = %s # this gateway; wg-quick needs resolvconf for it\n", join(r))
+		fmt.Fprintf(&b, "# DNS = %s # this gateway; wg-quick needs resolvconf for it\n", clientDNS(c, r))
 	}
 	line("MTU", fmt.Sprint(c.Interface.MTU))
 	b.WriteString("\n[Peer]\n")
@@ -54,6 +54,16 @@ func ClientConfig(c *Config, p *Peer) (string, error) {
 		line("PersistentKeepalive", fmt.Sprint(n))
 	}
 	return b.String(), nil
+}
+
+// clientDNS is the value of a line "DNS": resolvers, and with the gateway among them the domain that it
+// answers for, as a search domain: many systems look for a single label in no other way.
+func clientDNS(c *Config, resolvers []netip.Addr) string {
+	value := join(resolvers)
+	if slices.Contains(resolvers, c.Interface.Address.Addr()) {
+		value += ", " + c.DNS.Domain
+	}
+	return value
 }
 
 // ClientAddresses returns the single addresses among p's allowed_ips, those inside the gateway's

@@ -19,7 +19,7 @@ func TestClientConfig(t *testing.T) {
 [Interface]
 PrivateKey = AAIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eH2A=
 Address = 10.8.0.2/32
-DNS = 10.8.0.1, 9.9.9.9
+DNS = 10.8.0.1, 9.9.9.9, vpn.internal
 MTU = 1420
 
 [Peer]
@@ -64,6 +64,7 @@ func TestClientResolvers(t *testing.T) {
 	}{
 		"the gateway":         {func(*Config) {}, "10.8.0.1"},
 		"its network routed":  {func(c *Config) { c.Interface.ClientAllowedIPs = prefixList("10.8.0.0/24") }, "10.8.0.1"},
+		"another domain":      {func(c *Config) { c.DNS.Domain = "corp.example" }, "10.8.0.1"},
 		"out of reach":        {func(c *Config) { c.Interface.ClientAllowedIPs = prefixList("192.168.0.0/16") }, ""},
 		"off":                 {func(c *Config) { c.DNS.Enabled = false }, ""},
 		"others, in any case": {func(c *Config) { c.Interface.ClientDNS = []netip.Addr{netip.MustParseAddr("9.9.9.9")} }, "9.9.9.9"},
@@ -74,7 +75,7 @@ func TestClientResolvers(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, v.want)
 		}
 		text, err := ClientConfig(c, &c.Peers[0])
-		comment, setting := "\n# DNS = "+v.want+" # this gateway", "\nDNS = "+v.want+"\n"
+		comment, setting := "\n# DNS = "+v.want+", "+c.DNS.Domain+" # this gateway", "\nDNS = "+v.want+"\n"
 		if err != nil || strings.Contains(text, comment) != (v.want == "10.8.0.1") || strings.Contains(text, setting) != (v.want == "9.9.9.9") {
 			t.Errorf("%s: %v\n%s", name, err, text)
 		}

@@ -43,7 +43,7 @@ func ExampleNewState() {
 	// # vpngw peer laptop
 	// [Interface]
 	// Address = 10.8.0.2/32
-	// # DNS = 10.8.0.1 # this gateway; wg-quick needs resolvconf for it
+	// # DNS = 10.8.0.1, vpn.internal # this gateway; wg-quick needs resolvconf for it
 	// MTU = 1420
 	//
 	// [Peer]

@@ -153,11 +153,11 @@ func TestPhonesGetResolversInTheCodeAlone(t *testing.T) {
 	b := newBench(t)
 	b.fixture()
 	text := b.ok("peer", "show", "phone", "--png", "phone.png")
-	const comment = "# DNS = 10.8.0.1 # this gateway; wg-quick needs resolvconf for it\n"
+	const comment = "# DNS = 10.8.0.1, vpn.internal # this gateway; wg-quick needs resolvconf for it\n"
 	if strings.Contains(text, "\nDNS") || !strings.Contains(text, comment) {
 		t.Errorf("wg-quick without resolvconf would fail, or nothing is said:\n%s", text)
 	}
-	with := strings.Replace(text, comment, "DNS = 10.8.0.1\n", 1)
+	with := strings.Replace(text, comment, "DNS = 10.8.0.1, vpn.internal\n", 1)
 	img, err := png.Decode(bytes.NewReader([]byte(b.read("phone.png"))))
 	if err != nil {
 		t.Fatal(err)
