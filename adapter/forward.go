@@ -22,6 +22,9 @@ const (
 	RejectSilent          = ourstack.RejectSilent          // nothing: the client waits, as for a dead host
 )
 
+// Fault is an ICMP error from the network behind, to be passed on to a client; see there.
+type Fault = ourstack.Fault
+
 // HandleTCP makes f answer connection attempts to addresses that are not local: it
 // is called once for each, in a goroutine of its own, and until it (or somebody it
 // passes the request to) calls Accept or Reject the client gets no answer at all.
@@ -71,6 +74,12 @@ func (r *TCPRequest) Accept() (*TCPConn, error) {
 // Reject turns the request down.
 func (r *TCPRequest) Reject(reason Reason) {
 	r.req.Reject(r.net.now(), reason)
+	r.end()
+}
+
+// Fail turns the request down with an ICMP error from the network behind, which quotes the SYN.
+func (r *TCPRequest) Fail(f Fault) {
+	r.req.Fail(r.net.now(), f)
 	r.end()
 }
 

@@ -112,6 +112,9 @@ func (r *ICMPRequest) Reply(payload []byte) error {
 // Reject tells the client as reason says that the address cannot be reached.
 func (r *ICMPRequest) Reject(reason Reason) { r.req.Reject(r.net.now(), reason) }
 
+// Fail passes on an ICMP error from the network behind, which quotes the request.
+func (r *ICMPRequest) Fail(f Fault) { r.req.Fail(r.net.now(), f) }
+
 // TimeExceeded tells the client that the request's time to live ended at the router hop, which a
 // traceroute then shows.
 func (r *ICMPRequest) TimeExceeded(hop netip.Addr) { r.req.TimeExceeded(r.net.now(), hop.Unmap()) }

@@ -225,6 +225,14 @@ func (c *UDPConn) Unreachable(dst netip.AddrPort, reason Reason) {
 	}
 }
 
+// Fail tells the client of a forwarded flow of an ICMP error from the network behind about its last
+// datagram to dst, which the error quotes. Otherwise it is like Unreachable.
+func (c *UDPConn) Fail(dst netip.AddrPort, f Fault) {
+	if c.forwarded() {
+		c.socket.Fail(c.net.now(), remoteAddr(dst), f)
+	}
+}
+
 // Close closes the socket. Waiting calls return net.ErrClosed. Datagrams that were
 // written are still sent, those that were not read are lost.
 func (c *UDPConn) Close() error {

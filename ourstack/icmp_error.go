@@ -19,6 +19,13 @@ func (s *Stack) sendError(now tcp.Instant, pkt []byte, typ, code uint8, rest int
 // sendErrorFrom is sendError with the address from which it comes if pkt was not for an own one: that
 // of the router that a traceroute is to see.
 func (s *Stack) sendErrorFrom(now tcp.Instant, src wire.Addr, pkt []byte, typ, code uint8, rest int) {
+	msg := wire.ICMPv4{Type: typ, Code: code}
+	msg.SetMTU(rest)
+	s.sendICMPError(now, src, s.ttl(), pkt, &msg)
+}
+
+// sendICMPError sends msg, to which it adds the quotation of pkt.
+func (s *Stack) sendICMPError(now tcp.Instant, src wire.Addr, ttl uint8, pkt []byte, msg *wire.ICMPv4) {
 	var about wire.IPv4
 	if about.ParseQuoted(pkt) != wire.OK || !mayCauseError(&about) {
 		return
@@ -34,12 +41,10 @@ func (s *Stack) sendErrorFrom(now tcp.Instant, src wire.Addr, pkt []byte, typ, c
 	// "the ICMP datagram SHOULD contain as much of the original datagram as possible without the
 	// length of the ICMP datagram exceeding 576 bytes" RFC 1812 §4.3.2.3.
 	room := min(icmpQuoteMax, s.cfg.MTU) - wire.IPv4MinHeaderLen - wire.ICMPv4HeaderLen
-	quote := pkt[:min(len(pkt), about.TotalLen, room)]
-	msg := wire.ICMPv4{Type: typ, Code: code, Payload: quote}
-	msg.SetMTU(rest)
+	msg.Payload = pkt[:min(len(pkt), about.TotalLen, room)]
 	ip := wire.IPv4{
-		TotalLen: wire.IPv4MinHeaderLen + wire.ICMPv4HeaderLen + len(quote),
-		TTL:      s.ttl(), Protocol: wire.ProtoICMP, Src: src, Dst: about.Src,
+		TotalLen: wire.IPv4MinHeaderLen + wire.ICMPv4HeaderLen + len(msg.Payload),
+		TTL:      ttl, Protocol: wire.ProtoICMP, Src: src, Dst: about.Src,
 		// "the IP Precedence field ... SHOULD be set to 6 (INTERNETWORK CONTROL)" RFC 1812 §4.3.2.5;
 		// the other TOS bits are those of the packet (RFC 1812 §4.3.2.4), without ECN (RFC 3168 §5).
 		TOS: 6<<5 | about.TOS&0x1C,

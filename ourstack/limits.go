@@ -162,6 +162,9 @@ const (
 
 	// icmpQuoteMax is the largest ICMP error with its IP header, in bytes (RFC 1812 §4.3.2.3).
 	icmpQuoteMax = 576
+	// minPathMTU is the least MTU, in bytes, that a "fragmentation needed" message names: "Every internet
+	// module must be able to forward a datagram of 68 octets without further fragmentation" RFC 791 §3.2.
+	minPathMTU = 68
 	// limiterBurst is how many seconds' worth of ICMP errors or RSTs may go at once.
 	limiterBurst = 1
 	// ipv6LimitFactor is how many times Limits.ICMPRate the errors for IPv6 packets may come, to all

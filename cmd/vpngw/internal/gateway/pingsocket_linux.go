@@ -70,9 +70,9 @@ func (p *linuxPing) receive(reply func(netip.Addr, uint16, []byte), failed func(
 				if seq, payload, ok := parseEcho(b, ipv4.ICMPTypeEchoReply); ok {
 					reply(src.Addr(), seq, payload)
 				}
-			}, func(dst netip.AddrPort, request []byte, told answer) {
-				if seq, _, ok := parseEcho(request, ipv4.ICMPTypeEcho); ok {
-					failed(dst.Addr(), seq, told)
+			}, func(dst netip.AddrPort, request []byte, why fault) {
+				if seq, _, ok := parseEcho(request, ipv4.ICMPTypeEcho); ok && why.answer() != answerNothing {
+					failed(dst.Addr(), seq, why.answer())
 				}
 			})
 		})

@@ -9,9 +9,8 @@ import (
 )
 
 // A failure is called for a datagram of ours that was not delivered: where it went, as much of it
-// as came back (from the header of its protocol on, if the socket is one for that), and what that
-// means to the client.
-type failure func(dst netip.AddrPort, quoted []byte, told answer)
+// as came back (from the header of its protocol on, if the socket is one for that), and why.
+type failure func(dst netip.AddrPort, quoted []byte, why fault)
 
 // receiveReady takes what is there from a datagram socket that does not block. It returns false if
 // there was nothing: the poller then waits for more. It is for use in syscall.RawConn.Read; buffers
@@ -60,40 +59,75 @@ func drainErrors(fd int, buf []byte, failed failure) bool {
 		if !ok {
 			continue
 		}
-		if told := parseRecvErr(control[:oobn]); told != answerNothing {
-			failed(socketAddr(a), buf[:size], told)
+		if why := parseRecvErr(control[:oobn]); why.known() {
+			failed(socketAddr(a), buf[:size], why)
 		}
 	}
 }
 
-// parseRecvErr finds struct sock_extended_err (ip(7)) among control messages and says what it means
-// to the client.
+// parseRecvErr finds struct sock_extended_err (ip(7)) among control messages, and the TTL of the ICMP
+// error it came from. The fault is not known if there is none that concerns a client.
 //
-//	u32 ee_errno; u8 ee_origin, ee_type, ee_code, ee_pad; u32 ee_info, ee_data
-func parseRecvErr(control []byte) answer {
+//	u32 ee_errno; u8 ee_origin, ee_type, ee_code, ee_pad; u32 ee_info, ee_data; sockaddr offender
+func parseRecvErr(control []byte) fault {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
-		return answerNothing
+		return fault{}
 	}
+	var f fault
 	for _, m := range messages {
-		if m.Header.Level != unix.IPPROTO_IP || m.Header.Type != unix.IP_RECVERR || len(m.Data) < 16 {
-			continue
-		}
-		if m.Data[4] == unix.SO_EE_ORIGIN_ICMP {
-			return icmpAnswer(m.Data[5], m.Data[6])
-		}
-		if errno := syscall.Errno(binary.NativeEndian.Uint32(m.Data)); errno == syscall.EHOSTUNREACH {
-			return answerNoHost // this host itself: the neighbour does not answer ARP
+		switch {
+		case m.Header.Level != unix.IPPROTO_IP:
+		case m.Header.Type == unix.IP_TTL && len(m.Data) >= 4:
+			// One hop less: this host is one.
+			if ttl := binary.NativeEndian.Uint32(m.Data); ttl > 1 && ttl <= 255 {
+				f.TTL = uint8(ttl - 1)
+			}
+		case m.Header.Type == unix.IP_RECVERR && len(m.Data) >= extendedErrLen:
+			f.setExtendedErr(m.Data)
 		}
 	}
-	return answerNothing
+	return f
 }
 
-// setRecvErr asks for the error queue.
+// extendedErrLen is the size of struct sock_extended_err, in bytes. A sockaddr follows.
+const extendedErrLen = 16
+
+// setExtendedErr sets what a struct sock_extended_err tells.
+func (f *fault) setExtendedErr(b []byte) {
+	f.errno = syscall.Errno(binary.NativeEndian.Uint32(b))
+	info := binary.NativeEndian.Uint32(b[8:])
+	switch b[4] {
+	case unix.SO_EE_ORIGIN_ICMP:
+		f.Type, f.Code = b[5], b[6]
+		// struct sockaddr_in: u16 family, u16 port, 4 bytes of address
+		if from := b[extendedErrLen:]; len(from) >= 8 && binary.NativeEndian.Uint16(from) == unix.AF_INET {
+			f.From = netip.AddrFrom4([4]byte(from[4:8]))
+		}
+	case unix.SO_EE_ORIGIN_LOCAL: // found by this host before it sent anything
+		f.Type, f.TTL = icmpUnreachable, 0
+		switch f.errno {
+		case syscall.EMSGSIZE:
+			f.Code = icmpCodeFragments
+		case syscall.EHOSTUNREACH: // the neighbour does not answer ARP
+			f.Code = 1
+		default:
+			f.Type = 0
+		}
+	}
+	if f.Type == icmpUnreachable && f.Code == icmpCodeFragments && info <= 0xFFFF {
+		f.MTU = int(info)
+	}
+}
+
+// setRecvErr asks for the error queue, and for the TTL with which the errors came.
 func setRecvErr(raw syscall.RawConn) error {
 	var err error
 	if ctl := raw.Control(func(fd uintptr) {
 		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVERR, 1)
+		if err == nil {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVTTL, 1)
+		}
 	}); ctl != nil {
 		return ctl
 	}

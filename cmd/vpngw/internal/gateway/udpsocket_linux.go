@@ -13,8 +13,8 @@ type linuxUDP struct {
 	raw  syscall.RawConn
 }
 
-func listenUpstreamUDP() (upstreamUDP, error) {
-	conn, err := net.ListenUDP("udp4", nil)
+func listenUpstreamUDP(at netip.AddrPort) (upstreamUDP, error) {
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,11 @@ func (u *linuxUDP) send(p []byte, dst netip.AddrPort) error {
 func (u *linuxUDP) receive(datagram func([]byte, netip.AddrPort), failed func(netip.AddrPort, answer)) error {
 	for {
 		err := u.raw.Read(func(fd uintptr) bool {
-			return receiveReady(int(fd), datagram, func(dst netip.AddrPort, _ []byte, told answer) { failed(dst, told) })
+			return receiveReady(int(fd), datagram, func(dst netip.AddrPort, _ []byte, why fault) {
+				if told := why.answer(); told != answerNothing {
+					failed(dst, told)
+				}
+			})
 		})
 		if err != nil {
 			return nil // closed

@@ -1,0 +1,31 @@
+package gateway
+
+import (
+	"syscall"
+
+	"vpngw/adapter"
+)
+
+// Types of ICMP errors, and the code of the one that names an MTU (RFC 792, RFC 1191).
+const (
+	icmpUnreachable   = 3
+	icmpTimeExceeded  = 11
+	icmpCodeFragments = 4
+)
+
+// A fault is an ICMP error about a packet of ours. If this host itself found it, From is not valid. It is
+// an error that wraps the one which a socket call would have returned.
+type fault struct {
+	adapter.Fault
+	errno syscall.Errno
+}
+
+func (f fault) Error() string { return f.errno.Error() }
+func (f fault) Unwrap() error { return f.errno }
+
+// known reports whether there is something to tell a client.
+func (f fault) known() bool { return f.Type == icmpUnreachable || f.Type == icmpTimeExceeded }
+
+// answer is what the fault comes to for a client, with the gateway as the one who says it. A packet that
+// was too large, or did not live long enough, only the fault itself can tell.
+func (f fault) answer() answer { return icmpAnswer(f.Type, f.Code) }
