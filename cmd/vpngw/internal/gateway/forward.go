@@ -22,7 +22,7 @@ type forwarder struct {
 	dead      *deadHosts
 	counters  counters
 	dial      dialFunc
-	listenUDP func() (upstreamUDP, error)
+	listenUDP func(at netip.AddrPort) (upstreamUDP, error) // zero: any port
 	pings     pingFlows
 
 	peers    atomic.Pointer[peerTable] // never nil

@@ -42,6 +42,10 @@ type udpMapping struct {
 	idle   idleTimer
 	notDNS atomic.Bool // it has sent to a port other than 53
 
+	// admits says who may send to the client, of a mapping that the client asked for (portmap.go):
+	// that one lives until its owner ends it. nil: hosts that the client has sent to.
+	admits func(src netip.AddrPort) bool
+
 	releaseOnce sync.Once
 	abortOnce   sync.Once
 
@@ -72,7 +76,7 @@ func (f *forwarder) handleUDP(req udpRequest) {
 		req.reject(answerNothing)
 		return
 	}
-	up, err := f.listenUDP()
+	up, err := f.listenUDP(netip.AddrPort{})
 	if err != nil {
 		m.release()
 		f.counters.udpOverBudget.Add(1)
@@ -98,7 +102,9 @@ func (m *udpMapping) start() {
 		return
 	}
 	m.f.counters.udpMapped.Add(1)
-	m.idle.start(m.idleMax, func() { m.abort(nil) })
+	if m.admits == nil {
+		m.idle.start(m.idleMax, func() { m.abort(nil) })
+	}
 	go func() {
 		defer m.peer.leave(m)
 		var other sync.WaitGroup
@@ -154,7 +160,7 @@ func (m *udpMapping) fromClient(p []byte, dst netip.AddrPort) {
 // fromUpstream carries an answer to the client, if it comes from a host that the client has sent
 // to.
 func (m *udpMapping) fromUpstream(p []byte, src netip.AddrPort) {
-	if !m.contacted(src.Addr()) {
+	if m.admits != nil && !m.admits(src) || m.admits == nil && !m.contacted(src.Addr()) {
 		m.f.counters.udpStranger.Add(1)
 		return
 	}
@@ -219,7 +225,8 @@ func (p *peer) longestIdleMapping() *udpMapping {
 	defer p.mu.Unlock()
 	var oldest *udpMapping
 	for f := range p.flows {
-		if m, ok := f.(*udpMapping); ok && (oldest == nil || m.idle.used.Load() < oldest.idle.used.Load()) {
+		m, ok := f.(*udpMapping)
+		if ok && m.admits == nil && (oldest == nil || m.idle.used.Load() < oldest.idle.used.Load()) {
 			oldest = m
 		}
 	}

@@ -127,7 +127,7 @@ func inUDPWorld(t *testing.T, test func(t *testing.T, w *udpWorld)) {
 	t.Helper()
 	inWorld(t, func(t *testing.T, w *world) {
 		u := &udpWorld{world: w}
-		w.listenUDP = func() (upstreamUDP, error) {
+		w.listenUDP = func(netip.AddrPort) (upstreamUDP, error) {
 			if u.err != nil {
 				return nil, u.err
 			}

@@ -100,8 +100,8 @@ type internetUDP struct {
 	n *internet
 }
 
-func (n *internet) listenUDP() (upstreamUDP, error) {
-	u, err := listenUpstreamUDP()
+func (n *internet) listenUDP(at netip.AddrPort) (upstreamUDP, error) {
+	u, err := listenUpstreamUDP(at)
 	return internetUDP{u, n}, err
 }
 

@@ -11,8 +11,8 @@ import (
 // plainUDP knows nothing of ICMP errors, and holds a buffer while it waits.
 type plainUDP struct{ conn *net.UDPConn }
 
-func listenUpstreamUDP() (upstreamUDP, error) {
-	conn, err := net.ListenUDP("udp4", nil)
+func listenUpstreamUDP(at netip.AddrPort) (upstreamUDP, error) {
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ type received struct {
 // listenForTest opens the real socket and reports what it receives.
 func listenForTest(t *testing.T) (upstreamUDP, <-chan received) {
 	t.Helper()
-	u, err := listenUpstreamUDP()
+	u, err := listenUpstreamUDP(netip.AddrPort{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestUpstreamUDPLearnsOfClosedPorts(t *testing.T) {
 
 func TestPendingErrorDoesNotSwallowTheNextDatagram(t *testing.T) {
 	// Without a reader the error stays pending and the next send reports it.
-	u, err := listenUpstreamUDP()
+	u, err := listenUpstreamUDP(netip.AddrPort{})
 	if err != nil {
 		t.Fatal(err)
 	}
