@@ -142,10 +142,14 @@ const (
 	echoQueueMax = 1 << 20
 
 	// relayQueueMax bounds the relayed packets that wait for the reader, in bytes, and
-	// relayQueueMaxPerRemote those to one address: 8 ms at 1 Gbit/s, and room for a burst of datagrams of
-	// the largest size. What comes beyond is dropped, which is what tells the sender to slow down.
-	relayQueueMax, relayQueueMaxPerRemote = 16 << 20, 1 << 20
-	// relayFlowsKept is for how many destinations the empty queue of relayed packets is kept, so that
+	// relayQueueMaxPerPair those from one address to another: 8 ms at 1 Gbit/s, and room for a burst of
+	// datagrams of the largest size. What comes beyond is dropped, which is what tells the sender to slow
+	// down.
+	relayQueueMax, relayQueueMaxPerPair = 16 << 20, 1 << 20
+	// relayShareMin is what a pair may queue while others flood the queue, in bytes: a round trip's worth
+	// of a call or a session. A quarter of the queue is enough for 128 pairs.
+	relayShareMin = 32 << 10
+	// relayFlowsKept is for how many pairs the empty queue of relayed packets is kept, so that
 	// each pause does not cost an allocation.
 	relayFlowsKept = 256
 

@@ -9,8 +9,8 @@ import (
 
 // SetRelay makes the stack a router for the packets for which f is true: packets from src to dst, an
 // address that is not the stack's, go out again as they came, fragments and ICMP errors among them,
-// instead of raising forward requests. Out comes what went in, but for the TTL. A queue per destination,
-// bounded in bytes, takes its turn with everything else that is sent to that address.
+// instead of raising forward requests. Out comes what went in, but for the TTL. A queue per pair of
+// addresses, bounded in bytes, takes its turn with everything else that is sent to the destination.
 //
 // f is called from Input, once for each run of packets with the same addresses; it must be quick, must
 // not block, and may be called concurrently. nil, as at the start, relays nothing.

@@ -2,6 +2,7 @@ package ourstack
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -157,7 +158,7 @@ func TestRelayQueuesAreBoundedAndFair(t *testing.T) {
 	}
 	h.recv(udpDatagram(otherAddr+":1", clientAddr+":2", nil))
 	st := h.s.Stats()
-	if dropped := st.Drops["relay: queue full"]; dropped == 0 || st.Relayed+dropped != n+1 || st.DatagramMemory > 2*relayQueueMaxPerRemote {
+	if dropped := st.Drops["relay: queue full"]; dropped == 0 || st.Relayed+dropped != n+1 || st.DatagramMemory > 2*relayQueueMaxPerPair {
 		t.Errorf("%+v", st)
 	}
 	at, got := -1, h.packets()
@@ -171,6 +172,42 @@ func TestRelayQueuesAreBoundedAndFair(t *testing.T) {
 	}
 	if st := h.s.Stats(); uint64(len(got)) != st.Relayed || st.DatagramMemory != 0 {
 		t.Errorf("%d packets came out; %+v", len(got), st)
+	}
+}
+
+// TestRelayIsFairAmongSenders: whoever floods a destination leaves room and turns for others that send
+// to the same one, and even many who flood leave room for the next.
+func TestRelayIsFairAmongSenders(t *testing.T) {
+	h, _ := relayHost(t)
+	from := func(host int) string { return fmt.Sprintf("10.8.0.%d", host) }
+	flood := func(host, n int) {
+		for range n {
+			h.recv(udpDatagram(from(host)+":1", otherAddr+":2", pattern(1300, 6)))
+		}
+	}
+	const floods, calm = 40, 20 // hosts, and packets of the one that is calm
+	for host := range floods {
+		flood(100+host, 1000)
+	}
+	dropped := h.s.Stats().Drops["relay: queue full"]
+	if st := h.s.Stats(); dropped == 0 || st.DatagramMemory > 2*relayQueueMax {
+		t.Fatalf("%+v", st)
+	}
+	flood(99, calm)
+	if n := h.s.Stats().Drops["relay: queue full"]; n != dropped {
+		t.Errorf("the calm one lost %d packets", n-dropped)
+	}
+	counts, got := map[byte]int{}, h.packets()
+	for i, p := range got {
+		if counts[p[15]]++; p[15] == 99 && counts[99] == calm && i > 2*(floods+1)*calm {
+			t.Errorf("the calm one's last packet is number %d of %d", i, len(got))
+		}
+	}
+	if counts[99] != calm || len(counts) != floods+1 {
+		t.Errorf("packets by sender: %v", counts)
+	}
+	if st := h.s.Stats(); st.DatagramMemory != 0 {
+		t.Errorf("%+v", st)
 	}
 }
 

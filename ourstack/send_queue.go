@@ -8,12 +8,14 @@ import (
 
 // sendQueue holds the datagrams of one owner (a UDP socket, a ping socket, the echo server) that wait
 // for Output, bounded in bytes. Each destination has its own queue and turn in the scheduler, so
-// that a datagram for one peer does not wait for those to another.
+// that a datagram for one peer does not wait for those to another; of relayed packets, each pair of
+// addresses, so that one sender does not wait for another.
 type sendQueue struct {
 	stack    *Stack
 	limit    int    // bytes, with overhead
-	perFlow  int    // bytes to one destination; 0: no limit but the whole
-	keep     int    // destinations whose empty queue is kept
+	pairs    bool   // the source tells flows apart too, and none takes more than its share of the room
+	perFlow  int    // bytes of one flow; 0: no limit but the whole
+	keep     int    // flows whose empty queue is kept
 	writable func() // called without locks when there is room again after ErrWouldBlock
 
 	mu sync.Mutex
@@ -21,7 +23,7 @@ type sendQueue struct {
 	used    int
 	blocked bool // a push found no room
 	closed  bool
-	flows   map[wire.Addr]*datagramFlow
+	flows   map[flowKey]*datagramFlow
 	spare   *datagramFlow // an empty one, kept for the next datagram to the same address
 }
 
@@ -35,9 +37,13 @@ type datagram struct {
 	id       uint16 // of its fragments
 }
 
+// flowKey tells the flows of a queue apart. src is zero unless sendQueue.pairs.
+type flowKey struct{ src, dst wire.Addr }
+
 // datagramFlow is the queue of one owner to one address. sendQueue.mu guards it, but for flow.
 type datagramFlow struct {
 	queue  *sendQueue
+	key    flowKey
 	remote *remote
 	flow   flow // scheduler.mu guards it
 	ready  bool // flow is on a list of the scheduler or in service
@@ -49,7 +55,7 @@ type datagramFlow struct {
 
 func (q *sendQueue) init(s *Stack, limit int, writable func()) {
 	q.stack, q.limit, q.writable = s, limit, writable
-	q.flows = map[wire.Addr]*datagramFlow{}
+	q.flows = map[flowKey]*datagramFlow{}
 }
 
 // push queues d, whose buffer then belongs to the queue, or is given back at once if it fails:
@@ -77,10 +83,14 @@ func (q *sendQueue) enqueue(d datagram) (wake bool, err error) {
 		q.blocked = true
 		return false, ErrWouldBlock
 	}
-	f := q.flow(d.dst)
-	if q.perFlow > 0 && f.used > 0 && f.used+d.buf.cost() > q.perFlow {
+	key := flowKey{dst: d.dst}
+	if q.pairs {
+		key.src = d.src
+	}
+	if !q.hasShare(key, d.buf.cost()) {
 		return false, ErrWouldBlock
 	}
+	f := q.flow(key)
 	if !d.whole && len(d.buf.b) > f.maxPayload() {
 		d.id = q.stack.ipID.next(d.src, d.dst, d.protocol)
 	}
@@ -95,19 +105,34 @@ func (q *sendQueue) enqueue(d datagram) (wake bool, err error) {
 	return q.stack.out.push(&f.flow), nil
 }
 
-// flow returns the queue to dst. Its remote is referenced while it exists.
-func (q *sendQueue) flow(dst wire.Addr) *datagramFlow {
-	if f := q.flows[dst]; f != nil {
+// hasShare says whether a flow may queue so many bytes more. Of pairs, none gets more than it leaves to
+// all others, so that one that floods the queue leaves half of it, two a third (Choudhury and Hahne,
+// "Dynamic Queue Length Thresholds", 1998); and a quarter is kept for the first bytes of each.
+func (q *sendQueue) hasShare(key flowKey, cost int) bool {
+	f := q.flows[key]
+	if f == nil || f.used == 0 || q.perFlow == 0 {
+		return true
+	}
+	most := q.perFlow
+	if q.pairs {
+		most = min(most, max(q.limit*3/4-q.used, relayShareMin))
+	}
+	return f.used+cost <= most
+}
+
+// flow returns the queue of key. Its remote is referenced while it exists.
+func (q *sendQueue) flow(key flowKey) *datagramFlow {
+	if f := q.flows[key]; f != nil {
 		return f
 	}
 	f := q.spare
-	if f != nil && f.remote.addr == dst {
+	if f != nil && f.key == key {
 		q.spare = nil
 	} else {
-		f = &datagramFlow{queue: q, remote: q.stack.acquireRemote(dst)}
+		f = &datagramFlow{queue: q, key: key, remote: q.stack.acquireRemote(key.dst)}
 		f.flow = flow{source: f, group: &f.remote.group, small: true}
 	}
-	q.flows[dst] = f
+	q.flows[key] = f
 	return f
 }
 
@@ -116,7 +141,7 @@ func (q *sendQueue) retire(f *datagramFlow) {
 	if len(q.flows) <= q.keep && !q.closed {
 		return
 	}
-	delete(q.flows, f.remote.addr)
+	delete(q.flows, f.key)
 	if q.spare != nil {
 		q.spare.remote.release()
 	}
@@ -138,9 +163,9 @@ func (q *sendQueue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	for dst, f := range q.flows {
+	for key, f := range q.flows {
 		if !f.ready {
-			delete(q.flows, dst)
+			delete(q.flows, key)
 			f.remote.release()
 		}
 	}

@@ -82,7 +82,7 @@ func New(cfg Config) (*Stack, error) {
 	s.echoes.init(s, echoQueueMax, nil)
 	s.echoes.perFlow = echoQueueMax / 4
 	s.relayed.init(s, relayQueueMax, nil)
-	s.relayed.perFlow = relayQueueMaxPerRemote
+	s.relayed.pairs, s.relayed.perFlow = true, relayQueueMaxPerPair
 	s.relayed.keep = relayFlowsKept
 	s.fragments.init(s)
 	s.icmpLimit.init(deriveKey(&cfg.Seed, "icmp limit"), s.limits.ICMPRate, max(s.limits.ICMPRate/10, 1))
