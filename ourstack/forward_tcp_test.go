@@ -76,7 +76,7 @@ func TestForwardWaitsForTheAnswer(t *testing.T) {
 	}
 }
 
-// TestForwardReject: each reason looks to the client as a direct connection would (GATEWAY.md §1).
+// TestForwardReject: each reason looks to the client as a direct connection would.
 func TestForwardReject(t *testing.T) {
 	quoted := "[" + clientEnd + " > " + serverEnd + " S 100:100(0)*]"
 	for reason, want := range map[Reason][]string{

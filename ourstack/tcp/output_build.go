@@ -66,7 +66,7 @@ func (c *Conn) buildACK(now Instant, b []byte) int {
 
 // ackSeq is the sequence number of a pure ACK: SND.NXT, but not beyond the window
 // that the peer offers now, or a peer that has shrunk it would not accept the ACK
-// (TCP.md bug class "right edge retreats").
+// (bug class 7).
 func (c *Conn) ackSeq() seqnum.Value {
 	if c.usableWindow() >= 0 {
 		return c.sndNxt

@@ -91,7 +91,7 @@ func (c *Conn) checkSequence(now Instant, seg *wire.TCP) DropReason {
 	// retransmitting because our ACK was lost, while its own ACK is fresh.
 	if len(seg.Payload) > 0 || seg.Flags&wire.FlagFIN != 0 {
 		c.noteDuplicateOld(seg)
-		c.ackNow() // never limited: the peer waits for it (TCP.md bug class: throttled ACKs)
+		c.ackNow() // never limited: the peer waits for it (bug class 29)
 	} else {
 		c.challenge(now)
 	}
@@ -110,8 +110,12 @@ func (c *Conn) acceptable(seg *wire.TCP) bool {
 	n, wnd := seg.Len(), c.rcvNxt.Size(c.rcvAdv)
 	if n == 0 {
 		// "=" also at the right edge: a pure ACK of a peer that has filled our
-		// window lies exactly there, and its ACK and window count (as in Linux).
-		return seg.Seq == c.rcvNxt || seg.Seq.InWindow(c.rcvNxt, wnd+1)
+		// window lies exactly there, and its ACK and window count (as in Linux). A RST
+		// there is "outside the current receive window" (RFC 5961 §3.2).
+		if seg.Flags&wire.FlagRST == 0 {
+			wnd++
+		}
+		return seg.Seq == c.rcvNxt || seg.Seq.InWindow(c.rcvNxt, wnd)
 	}
 	if wnd == 0 {
 		// "special allowance should be made to accept valid ACKs, URGs, and RSTs":
