@@ -44,6 +44,10 @@ func (b *binder) value(field reflect.Value, raw any, dir string, path bool) []va
 		return bindList(dst, raw, func(s string) (string, error) { return s, nil })
 	case *[]netip.Addr:
 		return bindList(dst, raw, parseAddr)
+	case *netip.Addr:
+		err = bindText(dst, raw, parseOptionalAddr)
+	case *[]PortRange:
+		return bindList(dst, raw, parsePortRange)
 	case *[]Resolver:
 		return bindList(dst, raw, parseResolver)
 	case *[]DNSRecord, *[]DNSRoute: // the right form went to tableList

@@ -32,6 +32,7 @@ func check(c *Config, tables map[string]*source, peers []*source) Problems {
 	ck.interfaceTable()
 	ck.stackTable()
 	ck.dnsTable()
+	ck.portmapTable()
 	ck.adminTable()
 	ck.peerTables()
 	return ck.problems

@@ -29,6 +29,7 @@ type Config struct {
 	Forward Forward `toml:"forward"`
 	Stack   Stack   `toml:"stack"`
 	DNS     DNS     `toml:"dns"`
+	Portmap Portmap `toml:"portmap"`
 	Admin   Admin   `toml:"admin"`
 	Log     Log     `toml:"log"`
 }

@@ -50,6 +50,12 @@ func Default() *Config {
 			// Not more: reaching private hosts by names of the public DNS is what gateways are for.
 			RebindProtection: RebindTunnel,
 		},
+		Portmap: Portmap{
+			Protocols:   []string{"tcp", "udp"},
+			Ports:       []PortRange{{61000, 65535}}, // beyond those that Linux uses for outgoing traffic
+			MaxLifetime: 2 * time.Hour,               // what RFC 6886 §3.3 recommends to ask for
+			MaxPerPeer:  32,
+		},
 		Admin: Admin{Socket: "vpngw.sock"},
 		Log:   Log{Level: slog.LevelInfo, Format: "text"},
 	}
