@@ -33,7 +33,6 @@ type UDPConn struct {
 	first  netip.AddrPort // of a forwarded flow, its first destination; otherwise invalid
 	rd     gate
 	wr     gate
-	stop   func() bool // takes the watch on the Net's end away
 }
 
 var (
@@ -89,8 +88,7 @@ func (n *Net) ListenUDPAddrPort(laddr netip.AddrPort) (*UDPConn, error) {
 // newUDPConn makes a UDPConn of s. first is valid for a forwarded flow.
 func newUDPConn(n *Net, s *ourstack.UDPSocket, first netip.AddrPort) *UDPConn {
 	c := &UDPConn{net: n, socket: s, first: first}
-	c.stop = n.onClose(c.wakeAll)
-	s.SetNotify(c.notify)
+	s.SetNotify(c.notify) // also when the Net's end closes the socket
 	return c
 }
 
@@ -102,11 +100,6 @@ func (c *UDPConn) notify(e tcp.Event) {
 	if e&tcp.EventWritable != 0 {
 		c.wr.wake()
 	}
-}
-
-func (c *UDPConn) wakeAll() {
-	c.rd.wake()
-	c.wr.wake()
 }
 
 func (c *UDPConn) forwarded() bool { return c.first.IsValid() }
@@ -240,7 +233,6 @@ func (c *UDPConn) Close() error {
 		return c.opError("close", net.ErrClosed)
 	}
 	c.wr.close()
-	c.stop()
 	c.socket.Close()
 	return nil
 }

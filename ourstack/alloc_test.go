@@ -78,3 +78,14 @@ func TestRelayDoesNotAllocate(t *testing.T) {
 		t.Errorf("%.1f allocations per round, %d packets", allocs, out)
 	}
 }
+
+// TestForwardedDatagramsDoNotAllocate: a batch of a client, and the answers to it.
+func TestForwardedDatagramsDoNotAllocate(t *testing.T) {
+	step := forwardedDatagrams(t)
+	for range 100 {
+		step()
+	}
+	if allocs := testing.AllocsPerRun(100, step); allocs != 0 {
+		t.Errorf("%.1f allocations per round", allocs)
+	}
+}

@@ -40,6 +40,7 @@ type input struct {
 	msg wire.ICMPv4
 
 	relayRun relayRun
+	udpRun   *UDPSocket // that the last datagrams went to, and that is to be told of them
 
 	packets, bytes uint64 // to be added to the counters at the end
 }
@@ -57,6 +58,7 @@ func (s *Stack) beginInput(now tcp.Instant) *input {
 
 func (in *input) end() {
 	in.endRun()
+	in.endUDPRun()
 	in.s.counters.packetsIn.Add(in.packets)
 	in.s.counters.bytesIn.Add(in.bytes)
 	in.packets, in.bytes = 0, 0

@@ -1,13 +1,18 @@
 package ourstack
 
-import "vpngw/ourstack/tcp"
+import (
+	"sync"
+
+	"vpngw/ourstack/tcp"
+)
 
 // receiveQueue holds datagrams, and errors about datagrams, that wait to be read, oldest first,
 // bounded in bytes. The lock of its owner guards it.
 type receiveQueue struct {
 	items []received
-	head  int // index of the first in items
-	used  int // bytes, with overhead
+	small []received // the room that it keeps, while items is larger
+	head  int        // index of the first in items
+	used  int        // bytes, with overhead
 	limit int
 }
 
@@ -16,8 +21,18 @@ type received struct {
 	buf      *packetBuf // nil with err, and for an empty datagram
 	from, to tcp.Endpoint
 	seq      uint16 // of an echo reply
+	ttl, tos uint8  // of the packet of a UDP datagram
+	df       bool
 	err      error
 }
+
+// receivedKept is the room, in datagrams, that an empty queue keeps. What a batch of packets needs more,
+// a receivedRun, is shared by all queues.
+const receivedKept = 4
+
+type receivedRun [160]received
+
+var receivedRuns = sync.Pool{New: func() any { return new(receivedRun) }}
 
 func (r *received) cost() int {
 	if r.buf == nil {
@@ -40,6 +55,13 @@ func (q *receiveQueue) push(r received) bool {
 		q.items, q.head = q.items[:n], 0
 	}
 	q.used += r.cost()
+	if len(q.items) == cap(q.items) && len(q.items) >= receivedKept && len(q.items) < len(receivedRun{}) {
+		run := receivedRuns.Get().(*receivedRun)
+		small := q.items
+		q.items = append(run[:0], small...)
+		clear(small)
+		q.small = small[:0]
+	}
 	q.items = append(q.items, r)
 	return true
 }
@@ -56,8 +78,11 @@ func (q *receiveQueue) pop() (r received, ok bool) {
 	if q.empty() {
 		q.head = 0
 		q.items = q.items[:0]
-		if cap(q.items) > 64 {
-			q.items = nil // an idle socket holds little
+		if cap(q.items) > receivedKept { // an idle socket holds little
+			if cap(q.items) == len(receivedRun{}) {
+				receivedRuns.Put((*receivedRun)(q.items[:len(receivedRun{})]))
+			}
+			q.items, q.small = q.small, nil
 		}
 	}
 	return r, true
@@ -70,5 +95,5 @@ func (q *receiveQueue) clear(pool *packetPool) {
 			pool.put(r.buf)
 		}
 	}
-	q.items = nil
+	q.items, q.small = nil, nil
 }

@@ -124,7 +124,7 @@ func (u *UDPSocket) takes(from tcp.Endpoint) bool { return u.peer == tcp.Endpoin
 
 // deliver queues the datagram in hand.
 func (u *UDPSocket) deliver(in *input, from, to tcp.Endpoint) dropReason {
-	r := received{from: from, to: to}
+	r := received{from: from, to: to, ttl: in.ip.TTL, tos: in.ip.TOS, df: in.ip.DF}
 	if n := len(in.udp.Payload); n > 0 {
 		if r.buf = u.stack.packets.get(n); r.buf == nil {
 			return dropUDPMemory
@@ -137,7 +137,7 @@ func (u *UDPSocket) deliver(in *input, from, to tcp.Endpoint) dropReason {
 		u.remember(in.now, to, in.raw)
 	}
 	queued := !u.closed && u.in.push(r)
-	notify := u.notify
+	full := u.in.used > u.in.limit/2
 	u.mu.Unlock()
 	if !queued {
 		if r.buf != nil {
@@ -146,10 +146,30 @@ func (u *UDPSocket) deliver(in *input, from, to tcp.Endpoint) dropReason {
 		return dropUDPQueue
 	}
 	u.stack.counters.udpIn.Add(1)
+	if in.udpRun != u {
+		in.endUDPRun()
+		in.udpRun = u
+	}
+	if full {
+		in.endUDPRun()
+	}
+	return accepted
+}
+
+// endUDPRun tells the socket of the last datagrams of them. One call for a run of datagrams, rather
+// than one for each, lets their reader take them together.
+func (in *input) endUDPRun() {
+	u := in.udpRun
+	if u == nil {
+		return
+	}
+	in.udpRun = nil
+	u.mu.Lock()
+	notify := u.notify
+	u.mu.Unlock()
 	if notify != nil {
 		notify(tcp.EventReadable)
 	}
-	return accepted
 }
 
 // remember keeps the start of the client's last packet to a destination. u.mu is held.
@@ -223,32 +243,14 @@ func (u *UDPSocket) ReadFrom(p []byte) (n int, from, to netip.AddrPort, err erro
 // (EventWritable tells when it is not), ErrMessageTooLong, ErrUnreachable, ErrAddrNotAvailable,
 // ErrLimit when the memory of all sockets is used up, ErrClosed.
 func (u *UDPSocket) WriteTo(now tcp.Instant, p []byte, from, to netip.AddrPort) error {
-	if len(p) > maxUDPPayload {
-		return ErrMessageTooLong
-	}
-	dst, err := u.destination(to)
+	d, err := u.compose(p, from, to)
 	if err != nil {
 		return err
 	}
-	src, err := u.source(from, dst)
-	if err != nil {
+	if err := u.out.push(d); err != nil {
 		return err
 	}
-	buf := u.stack.packets.get(wire.UDPHeaderLen + len(p))
-	if buf == nil {
-		return ErrLimit
-	}
-	h := wire.UDP{SrcPort: src.Port, DstPort: dst.Port, Payload: p}
-	h.Put(buf.b)
-	wire.SetUDPChecksum(src.Addr, dst.Addr, buf.b)
-	err = u.out.push(datagram{buf: buf, src: src.Addr, dst: dst.Addr, protocol: wire.ProtoUDP})
-	if err != nil {
-		return err
-	}
-	u.stack.counters.udpOut.Add(1)
-	u.mu.Lock()
-	u.lastOut = now
-	u.mu.Unlock()
+	u.wrote(now, 1)
 	return nil
 }
 
@@ -352,7 +354,8 @@ func (u *UDPSocket) lastTo(to netip.AddrPort) (last quote, ok bool) {
 	return *q, true
 }
 
-// Close discards what was received and frees the local endpoint. What was written is still sent.
+// Close discards what was received and frees the local endpoint. What was written is still sent. Who is
+// to be notified is told once more, of everything.
 func (u *UDPSocket) Close() {
 	u.mu.Lock()
 	if u.closed {
@@ -362,6 +365,8 @@ func (u *UDPSocket) Close() {
 	u.closed = true
 	u.in.clear(&u.stack.packets)
 	u.quotes = nil
+	notify := u.notify
+	u.notify = nil
 	u.mu.Unlock()
 	u.stack.udp.remove(u)
 	u.out.close()
@@ -369,6 +374,9 @@ func (u *UDPSocket) Close() {
 	if u.remote != nil {
 		u.remote.udpFlows.Add(-1)
 		u.remote.release()
+	}
+	if notify != nil {
+		notify(tcp.EventReadable | tcp.EventWritable)
 	}
 }
 
