@@ -30,15 +30,15 @@
 //	gate.go deadline.go   waiting: turns, wake-ups, deadlines, Close
 //	conn.go conn_options.go conn_copy*.go   TCPConn: net.Conn; Set methods and Info; ReadFrom and WriteTo
 //	listener.go dialer.go packetconn*.go ping.go   as in package net
-//	forward.go forward_packet.go   requests for addresses that are not local
+//	forward*.go           requests for addresses that are not local
 //	forward_open.go       the other way: to a client as from such an address
 //	lookup*.go            DNS through the tunnel
 //	errors.go address.go  errors and addresses as package net has them
 //
 // # Goroutines, locks, Close
 //
-// The package starts a goroutine for each forward request, which runs the handler; the runtime starts
-// one when a timer fires. None belongs to a connection. A gate's mutex is held for a few
+// The package starts a goroutine for each forward request (one for all echo requests), which runs the
+// handler; the runtime starts one when a timer fires. None belongs to a connection. A gate's mutex is held for a few
 // instructions only, and while it is held nothing of the stack or the user's is called; the
 // notifications of the stack take it with no lock of the stack held. pump.mu is alike. So there is
 // no order of locks to keep. Close of anything may be called at any time, from any goroutine,

@@ -54,6 +54,9 @@ func (r *TCPRequest) LocalAddr() net.Addr { return tcpAddr(r.req.Local()) }
 // RemoteAddr is the client's address, a *net.TCPAddr.
 func (r *TCPRequest) RemoteAddr() net.Addr { return tcpAddr(r.req.Remote()) }
 
+// TTL is the time to live of the client's SYN as it arrived. Who dials sends his own with one less.
+func (r *TCPRequest) TTL() int { return r.req.TTL() }
+
 // Context ends when the client gives up (it resets the attempt, or its SYNs stop),
 // when the request is rejected, and when the Net is closed. It is meant for the dial
 // that decides about the request, and does not end because of Accept.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -181,10 +182,10 @@ func TestForwardICMP(t *testing.T) {
 			}
 			switch r.LocalAddr().String() {
 			case "192.0.2.1":
-				if err := r.Reply(bytes.ToUpper(r.Payload())); err != nil {
+				if err := r.Reply(bytes.ToUpper(r.Payload()), 0); err != nil {
 					t.Error(err)
 				}
-				if err := r.Reply(r.Payload()); err == nil {
+				if err := r.Reply(r.Payload(), 0); err == nil {
 					t.Error("replied twice")
 				}
 			case "192.0.2.2":
@@ -192,7 +193,7 @@ func TestForwardICMP(t *testing.T) {
 			case "192.0.2.3":
 				r.Reject(RejectNetUnreachable)
 			case "192.0.2.4":
-				r.TimeExceeded(hop)
+				r.Fail(Fault{Type: 11, From: hop})
 			}
 		})
 		for _, tt := range []struct {
@@ -241,30 +242,43 @@ func TestForwardICMP(t *testing.T) {
 	})
 }
 
-// TestForwardICMPIsBounded: handlers that never return do not pile up.
+// TestForwardICMPIsBounded: requests wait for a handler that does not return, in their order, but only
+// so many; what does not fit is counted.
 func TestForwardICMPIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, Options{}, Options{})
 		release := make(chan struct{})
-		entered := make(chan struct{}, 2*echoHandlersMax)
-		p.b.HandleICMP(func(*ICMPRequest) {
-			entered <- struct{}{}
+		var seen []uint16
+		p.b.HandleICMP(func(r *ICMPRequest) {
 			<-release
+			seen = append(seen, r.Seq())
 		})
 		c, err := p.a.Dial("ping", "192.0.2.1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range 2 * echoHandlersMax {
+		const sent, fit = 2*echoQueueMax/echoOverhead + 10, echoQueueMax / echoOverhead / 2
+		for i := range sent {
 			if _, err := c.Write(echo(t, i, "")); err != nil {
 				t.Fatal(err)
 			}
+			synctest.Wait()
 		}
-		synctest.Wait()
-		if len(entered) != echoHandlersMax {
-			t.Errorf("%d handlers at a time, want %d", len(entered), echoHandlersMax)
+		if drops := p.b.Stats().Drops["icmp: echo queue full"]; drops != sent-fit {
+			t.Errorf("%d dropped of %d, want all but %d", drops, sent, fit)
 		}
 		close(release)
+		synctest.Wait()
+		if len(seen) != fit || !slices.IsSorted(seen) {
+			t.Errorf("%d handled, in the order %v…", len(seen), seen[:min(len(seen), 10)])
+		}
+		if _, err := c.Write(echo(t, 7, "")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if len(seen) != fit+1 {
+			t.Error("room that became free was not used")
+		}
 		_ = c.Close()
 	})
 }

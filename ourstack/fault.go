@@ -59,13 +59,6 @@ func (r *TCPRequest) Fail(now tcp.Instant, f Fault) {
 	r.stack.relayFault(now, r.quote, f)
 }
 
-// Fail answers with an ICMP error from the network.
-func (r *ICMPRequest) Fail(now tcp.Instant, f Fault) {
-	if !r.answered.Swap(true) {
-		r.stack.relayFault(now, r.raw, f)
-	}
-}
-
 // Fail tells the client of a forwarded flow what became of its last datagram to a destination: an ICMP
 // error from the network that quotes it. It does nothing if there was none, or for other sockets.
 func (u *UDPSocket) Fail(now tcp.Instant, to netip.AddrPort, f Fault) {

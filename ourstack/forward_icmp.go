@@ -10,13 +10,14 @@ import (
 )
 
 // ICMPRequest is an echo request to an address that is not the stack's. The fields describe it and
-// must not be changed; Payload belongs to the request. It holds nothing of the stack: one that
+// must not be changed but for Payload, which belongs to the request. It holds nothing of the stack: one that
 // is never answered is simply forgotten.
 type ICMPRequest struct {
 	ID, Seq uint16
 	TTL     uint8 // as received, at least 2
 	TOS     uint8
-	Payload []byte
+	DF      bool   // the client forbids fragments
+	Payload []byte // the owner may let go of it, by setting it to nil
 
 	stack    *Stack
 	src, dst wire.Addr
@@ -41,7 +42,7 @@ func (in *input) forwardEcho() dropReason {
 		return dropEcho
 	}
 	r := &ICMPRequest{
-		ID: in.msg.ID(), Seq: in.msg.Seq(), TTL: in.ip.TTL, TOS: in.ip.TOS,
+		ID: in.msg.ID(), Seq: in.msg.Seq(), TTL: in.ip.TTL, TOS: in.ip.TOS, DF: in.ip.DF,
 		Payload: slices.Clone(in.msg.Payload),
 		stack:   in.s, src: in.ip.Src, dst: in.ip.Dst,
 		raw: slices.Clone(in.raw[:min(len(in.raw), icmpQuoteMax)]),
@@ -58,10 +59,11 @@ func (r *ICMPRequest) Local() netip.Addr { return r.dst.Netip() }
 func (r *ICMPRequest) Remote() netip.Addr { return r.src.Netip() }
 
 // Reply sends an echo reply from the destination to the client, with the request's ID and sequence
-// number. payload, at most 65507 bytes, is copied. Errors: ErrMessageTooLong, ErrCanceled if the
+// number, and the TTL with which the destination's own would arrive (0: the stack's). payload, at most
+// 65507 bytes, is copied. Errors: ErrMessageTooLong, ErrCanceled if the
 // request was answered before, ErrWouldBlock if too many replies wait: then it is lost, as on a
 // busy network.
-func (r *ICMPRequest) Reply(_ tcp.Instant, payload []byte) error {
+func (r *ICMPRequest) Reply(_ tcp.Instant, payload []byte, ttl uint8) error {
 	if len(payload) > maxUDPPayload {
 		return ErrMessageTooLong
 	}
@@ -70,7 +72,7 @@ func (r *ICMPRequest) Reply(_ tcp.Instant, payload []byte) error {
 	}
 	msg := wire.ICMPv4{Type: wire.ICMPEchoReply, Payload: payload}
 	msg.SetEcho(r.ID, r.Seq)
-	if !r.stack.sendICMP(&r.stack.echoes, r.dst, r.src, r.TOS, &msg) {
+	if !r.stack.sendICMP(&r.stack.echoes, datagram{src: r.dst, dst: r.src, tos: r.TOS, ttl: ttl}, &msg) {
 		return ErrWouldBlock
 	}
 	return nil
@@ -88,12 +90,16 @@ func (r *ICMPRequest) Reject(now tcp.Instant, reason Reason) {
 	r.stack.reject(now, r.raw, r.dst, reason)
 }
 
-// TimeExceeded answers with "time to live exceeded in transit" from the router hop, which a
-// traceroute then shows.
-func (r *ICMPRequest) TimeExceeded(now tcp.Instant, hop netip.Addr) {
-	from, ok := wire.AddrFrom(hop)
-	if !ok || r.answered.Swap(true) {
-		return
+// Fail answers with an ICMP error from the network behind.
+func (r *ICMPRequest) Fail(now tcp.Instant, f Fault) {
+	if !r.answered.Swap(true) {
+		r.stack.relayFault(now, r.raw, f)
 	}
-	r.stack.sendErrorFrom(now, from, r.raw, wire.ICMPTimeExceeded, wire.ICMPTimeExceededTTL, 0)
+}
+
+// Drop counts the request as lost for want of room and leaves it without an answer.
+func (r *ICMPRequest) Drop() {
+	if !r.answered.Swap(true) {
+		r.stack.counters.drops.own[dropEchoQueue].Add(1)
+	}
 }

@@ -19,6 +19,7 @@ type TCPRequest struct {
 	tuple  tcp.Tuple
 	syn    wire.TCP // options and all, without payload
 	ecn    uint8
+	ttl    uint8         // of the SYN as it arrived
 	minISS *seqnum.Value // least ISS if the tuple is reused; nil if it is not
 	quote  []byte        // the start of the SYN's packet, for an ICMP error
 	timer  timer         // deadlines.mu guards it
@@ -51,7 +52,7 @@ func (in *input) raiseRequest(t tcp.Tuple, handler func(*TCPRequest), minISS *se
 		rem.release()
 		return dropRequestLimit // the client's next SYN may find room
 	}
-	r := &TCPRequest{stack: s, remote: rem, tuple: t, syn: in.seg, ecn: in.ip.ECN(), minISS: minISS}
+	r := &TCPRequest{stack: s, remote: rem, tuple: t, syn: in.seg, ecn: in.ip.ECN(), ttl: in.ip.TTL, minISS: minISS}
 	r.syn.Payload = nil
 	r.quote = append(r.quote, in.raw[:min(len(in.raw), requestQuoteMax)]...)
 	r.timer.owner = r
@@ -162,6 +163,9 @@ func (r *TCPRequest) Local() netip.AddrPort { return addrPort(r.tuple.Local) }
 
 // Remote returns the client.
 func (r *TCPRequest) Remote() netip.AddrPort { return addrPort(r.tuple.Remote) }
+
+// TTL returns the time to live of the SYN as it arrived, at least 2.
+func (r *TCPRequest) TTL() int { return int(r.ttl) }
 
 // SetCancel says what to call when the client gives up; it is called once, without locks held, and
 // at once if that has happened already. It is not called after Accept or Reject.

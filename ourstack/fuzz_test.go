@@ -44,11 +44,11 @@ func fuzzStack(t testing.TB) *host {
 	h.s.SetForwardICMP(func(r *ICMPRequest) {
 		switch n++; n % 3 {
 		case 0:
-			_ = r.Reply(h.now(), r.Payload)
+			_ = r.Reply(h.now(), r.Payload, 0)
 		case 1:
 			r.Reject(h.now(), reasons())
 		case 2:
-			r.TimeExceeded(h.now(), netip.MustParseAddr("192.0.2.7"))
+			r.Fail(h.now(), Fault{Type: wire.ICMPTimeExceeded, From: netip.MustParseAddr("192.0.2.7")})
 		}
 	})
 	h.s.SetRelay(func(_, dst netip.Addr) bool { return dst == netip.MustParseAddr(otherAddr) })

@@ -37,21 +37,23 @@ func (in *input) receiveICMP(local bool) dropReason {
 func (in *input) answerEcho() dropReason {
 	reply := in.msg
 	reply.Type, reply.Code = wire.ICMPEchoReply, 0
-	if !in.s.sendICMP(&in.s.echoes, in.ip.Dst, in.ip.Src, in.ip.TOS, &reply) {
+	if !in.s.sendICMP(&in.s.echoes, datagram{src: in.ip.Dst, dst: in.ip.Src, tos: in.ip.TOS}, &reply) {
 		return dropEchoQueue
 	}
 	in.s.counters.echoReplies.Add(1)
 	return accepted
 }
 
-// sendICMP queues an ICMP message on q.
-func (s *Stack) sendICMP(q *sendQueue, src, dst wire.Addr, tos uint8, msg *wire.ICMPv4) bool {
-	buf := s.packets.get(wire.ICMPv4HeaderLen + len(msg.Payload))
-	if buf == nil {
+// sendICMP queues an ICMP message on q. d says where it goes; its TOS may have ECN bits, which are not
+// for ICMP.
+func (s *Stack) sendICMP(q *sendQueue, d datagram, msg *wire.ICMPv4) bool {
+	if d.buf = s.packets.get(wire.ICMPv4HeaderLen + len(msg.Payload)); d.buf == nil {
 		return false
 	}
-	msg.Put(buf.b)
-	return q.push(datagram{buf: buf, src: src, dst: dst, tos: tos &^ wire.ECNMask, protocol: wire.ProtoICMP}) == nil
+	msg.Put(d.buf.b)
+	d.tos &^= wire.ECNMask
+	d.protocol = wire.ProtoICMP
+	return q.push(d) == nil
 }
 
 // receiveError matches an ICMP error to what it is about: the packet it quotes is one of ours, so

@@ -345,14 +345,14 @@ func TestForwardEcho(t *testing.T) {
 		r.Local() != netip.MustParseAddr(serverAddr) || r.Remote() != netip.MustParseAddr(clientAddr) {
 		t.Errorf("request %+v", r)
 	}
-	if err := r.Reply(h.now(), data); err != nil {
+	if err := r.Reply(h.now(), data, 0); err != nil {
 		t.Fatal(err)
 	}
 	ip, m := parseICMP(t, reassembled(t, h.packets()))
 	if ip.Src != addr(serverAddr) || m.ID() != 9 || m.Seq() != 8 || !bytes.Equal(m.Payload, data) {
 		t.Errorf("reply from %v: id %d seq %d, %d bytes", ip.Src, m.ID(), m.Seq(), len(m.Payload))
 	}
-	if err := r.Reply(h.now(), nil); !errors.Is(err, ErrCanceled) {
+	if err := r.Reply(h.now(), nil, 0); !errors.Is(err, ErrCanceled) {
 		t.Errorf("second reply: %v", err)
 	}
 	reqs[1].Reject(h.now(), RejectAdmin)
@@ -360,9 +360,9 @@ func TestForwardEcho(t *testing.T) {
 	h.want("reject", gatewayAddr+" > "+clientAddr+" icmp unreachable admin*["+clientAddr+" > "+serverAddr+" icmp echo*")
 	reqs[2].Reject(h.now(), RejectPort)
 	h.want("a port does not fit", gatewayAddr+" > "+clientAddr+" icmp unreachable host*")
-	reqs[3].TimeExceeded(h.now(), netip.MustParseAddr("198.51.100.7"))
+	reqs[3].Fail(h.now(), Fault{Type: wire.ICMPTimeExceeded, From: netip.MustParseAddr("198.51.100.7")})
 	h.want("hop", "198.51.100.7 > "+clientAddr+" icmp time exceeded*["+clientAddr+" > "+serverAddr+" icmp echo*")
-	if err := reqs[3].Reply(h.now(), make([]byte, 65508)); !errors.Is(err, ErrMessageTooLong) {
+	if err := reqs[3].Reply(h.now(), make([]byte, 65508), 0); !errors.Is(err, ErrMessageTooLong) {
 		t.Errorf("too long: %v", err)
 	}
 }

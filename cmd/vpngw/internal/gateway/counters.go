@@ -26,6 +26,7 @@ type counters struct {
 	udpDropped      atomic.Uint64
 	pingRelayed     atomic.Uint64
 	pingAnswered    atomic.Uint64
+	pingFailed      atomic.Uint64
 	pingDenied      atomic.Uint64
 	pingOverBudget  atomic.Uint64
 	pingUnavailable atomic.Uint64
@@ -57,6 +58,7 @@ type Counters struct {
 	UDPDropped     uint64 `json:"udp_dropped"`      // answers dropped because the client's queue was full
 	PingRelayed    uint64 `json:"ping_relayed"`     // echo requests sent on
 	PingAnswered   uint64 `json:"ping_answered"`    // echo replies passed back
+	PingFailed     uint64 `json:"ping_failed"`      // ICMP errors passed back for echo requests
 	PingDenied     uint64 `json:"ping_denied"`      // echo requests to a forbidden destination
 	PingOverBudget uint64 `json:"ping_over_budget"` // echo requests dropped for lack of budget
 	PingNoSocket   uint64 `json:"ping_no_socket"`   // echo requests refused: this host allows no ping sockets
@@ -90,6 +92,7 @@ func (c *counters) snapshot() Counters {
 		UDPDropped:     c.udpDropped.Load(),
 		PingRelayed:    c.pingRelayed.Load(),
 		PingAnswered:   c.pingAnswered.Load(),
+		PingFailed:     c.pingFailed.Load(),
 		PingDenied:     c.pingDenied.Load(),
 		PingOverBudget: c.pingOverBudget.Load(),
 		PingNoSocket:   c.pingUnavailable.Load(),

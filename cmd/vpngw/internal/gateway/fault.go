@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/netip"
 	"syscall"
 
 	"vpngw/adapter"
@@ -29,3 +30,12 @@ func (f fault) known() bool { return f.Type == icmpUnreachable || f.Type == icmp
 // answer is what the fault comes to for a client, with the gateway as the one who says it. A packet that
 // was too large, or did not live long enough, only the fault itself can tell.
 func (f fault) answer() answer { return icmpAnswer(f.Type, f.Code) }
+
+// seen is why as a client is to see it: what this host itself says, from whichever of its addresses, comes
+// from the gateway.
+func (f *forwarder) seen(why fault) fault {
+	if f.policy.guard.isOwn(why.From) {
+		why.From, why.TTL = netip.Addr{}, 0
+	}
+	return why
+}

@@ -23,6 +23,7 @@ type forwarder struct {
 	counters  counters
 	dial      dialFunc
 	listenUDP func(at netip.AddrPort) (upstreamUDP, error) // zero: any port
+	udpPorts  udpPorts
 	pings     pingFlows
 
 	peers    atomic.Pointer[peerTable] // never nil
@@ -34,8 +35,8 @@ type forwarder struct {
 func newForwarder(log *slog.Logger, files int) *forwarder {
 	f := &forwarder{
 		log: log, epoch: time.Now(), budgets: newBudgets(newLimits(files)), dead: newDeadHosts(),
-		dial: dialTCP, listenUDP: listenUpstreamUDP,
-		pings: pingFlows{open: openPingSocket, byKey: map[pingKey]*pingFlow{}},
+		dial: dialTCP, listenUDP: newUDPListener(),
+		pings: pingFlows{open: openPingSocket, byClient: map[netip.Addr][]*pingFlow{}},
 	}
 	f.peers.Store(newPeerTable(nil, nil, &f.open))
 	f.policy.peers = &f.peers

@@ -1,13 +1,20 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"vpngw/adapter"
 )
 
 // fakePing is an echo request of a client.
@@ -16,6 +23,7 @@ type fakePing struct {
 	ident    uint16
 	sequence uint16
 	hops     int
+	df       bool
 	data     string
 
 	mu  sync.Mutex
@@ -27,9 +35,15 @@ func (p *fakePing) destination() netip.Addr { return p.dst }
 func (p *fakePing) id() uint16              { return p.ident }
 func (p *fakePing) seq() uint16             { return p.sequence }
 func (p *fakePing) ttl() int                { return p.hops }
+func (p *fakePing) tos() int                { return 0x20 }
+func (p *fakePing) dontFragment() bool      { return p.df }
 func (p *fakePing) payload() []byte         { return []byte(p.data) }
-func (p *fakePing) reply(b []byte)          { p.add("reply " + string(b)) }
+func (p *fakePing) forget()                 { p.data = "" }
+func (p *fakePing) reply(b []byte, ttl int) { p.add(fmt.Sprint("reply ", string(b), " ", ttl)) }
 func (p *fakePing) reject(a answer)         { p.add(fmt.Sprint("answer ", a)) }
+func (p *fakePing) fail(f fault) {
+	p.add(fmt.Sprint("fault ", f.Type, "/", f.Code, " from ", f.From, " mtu ", f.MTU))
+}
 
 func (p *fakePing) add(s string) {
 	p.mu.Lock()
@@ -50,21 +64,26 @@ func (p *fakePing) result() string {
 
 // fakePingSocket is the host's side of a ping flow.
 type fakePingSocket struct {
-	sent    []string
-	err     error
-	replies chan func(reply func(netip.Addr, uint16, []byte), failed func(netip.Addr, uint16, answer))
-	closed  chan struct{}
+	sent   []string
+	err    error
+	events chan func(pingReply, pingFailure)
+	closed chan struct{}
 }
 
-func (s *fakePingSocket) send(dst netip.Addr, seq uint16, ttl int, payload []byte) error {
-	s.sent = append(s.sent, fmt.Sprint(dst, " ", seq, " ", ttl, " ", string(payload)))
+type (
+	pingReply   = func(src netip.Addr, seq uint16, ttl int, payload []byte)
+	pingFailure = func(dst netip.Addr, seq int, why fault)
+)
+
+func (s *fakePingSocket) send(r pingMessage) error {
+	s.sent = append(s.sent, fmt.Sprint(r.dst, " ", r.seq, " ", r.ttl, " ", r.tos, " ", r.dontFragment, " ", string(r.payload)))
 	return s.err
 }
 
-func (s *fakePingSocket) receive(reply func(netip.Addr, uint16, []byte), failed func(netip.Addr, uint16, answer)) {
+func (s *fakePingSocket) receive(reply pingReply, failed pingFailure) {
 	for {
 		select {
-		case f := <-s.replies:
+		case f := <-s.events:
 			f(reply, failed)
 		case <-s.closed:
 			return
@@ -75,9 +94,14 @@ func (s *fakePingSocket) receive(reply func(netip.Addr, uint16, []byte), failed 
 func (s *fakePingSocket) close() { close(s.closed) }
 
 func (s *fakePingSocket) answer(src string, seq uint16, payload string) {
-	s.replies <- func(reply func(netip.Addr, uint16, []byte), _ func(netip.Addr, uint16, answer)) {
-		reply(netip.MustParseAddr(src), seq, []byte(payload))
+	s.events <- func(reply pingReply, _ pingFailure) {
+		reply(netip.MustParseAddr(src), seq, 57, []byte(payload))
 	}
+	synctest.Wait()
+}
+
+func (s *fakePingSocket) fail(dst string, seq int, why fault) {
+	s.events <- func(_ pingReply, failed pingFailure) { failed(netip.MustParseAddr(dst), seq, why) }
 	synctest.Wait()
 }
 
@@ -92,17 +116,14 @@ func inPingWorld(t *testing.T, test func(t *testing.T, w *pingWorld)) {
 		p := &pingWorld{world: w}
 		w.pings.allowed = true
 		w.pings.open = func() (pingSocket, error) {
-			s := &fakePingSocket{
-				replies: make(chan func(func(netip.Addr, uint16, []byte), func(netip.Addr, uint16, answer))),
-				closed:  make(chan struct{}),
-			}
+			s := &fakePingSocket{events: make(chan func(pingReply, pingFailure)), closed: make(chan struct{})}
 			p.socks = append(p.socks, s)
 			return s, nil
 		}
 		test(t, p)
 		_ = w.end(t.Context())
-		if len(w.pings.byKey) != 0 {
-			t.Errorf("%d ping flows are still known", len(w.pings.byKey))
+		if len(w.pings.byClient) != 0 {
+			t.Errorf("%d ping flows are still known", len(w.pings.byClient))
 		}
 	})
 }
@@ -119,23 +140,69 @@ func TestPingIsRelayedAsItIs(t *testing.T) {
 	inPingWorld(t, func(t *testing.T, w *pingWorld) {
 		first := w.ping("10.8.0.2", "192.0.2.1", 7, 1, "payload one")
 		second := w.ping("10.8.0.2", "192.0.2.1", 7, 2, "payload two")
-		other := w.ping("10.8.0.2", "192.0.2.1", 8, 1, "other process")
-		if len(w.socks) != 2 {
-			t.Fatalf("%d sockets for two processes", len(w.socks))
-		}
+		elsewhere := w.ping("10.8.0.2", "192.0.2.2", 8, 1, "other host")
 		sock := w.socks[0]
-		if want := "192.0.2.1 1 63 payload one"; sock.sent[0] != want {
+		if want := "192.0.2.1 1 63 32 false payload one"; sock.sent[0] != want {
 			t.Errorf("sent %q, want %q: the lifetime is one hop shorter", sock.sent[0], want)
+		}
+		if first.data != "" {
+			t.Error("the payload is kept while the request waits")
 		}
 		sock.answer("192.0.2.1", 2, "answer two") // out of order
 		sock.answer("198.51.100.9", 1, "not whom we asked")
+		sock.answer("192.0.2.2", 1, "answer elsewhere")
 		sock.answer("192.0.2.1", 1, "answer one")
 		sock.answer("192.0.2.1", 1, "a second answer")
 		sock.answer("192.0.2.1", 77, "never asked")
-		for p, want := range map[*fakePing]string{first: "reply answer one", second: "reply answer two", other: ""} {
+		for p, want := range map[*fakePing]string{
+			first: "reply answer one 56", second: "reply answer two 56", elsewhere: "reply answer elsewhere 56",
+		} {
 			if got := p.result(); got != want {
 				t.Errorf("seq %d got %q, want %q", p.sequence, got, want)
 			}
+		}
+	})
+}
+
+// TestPingsShareSockets: a thousand processes that ping a thousand hosts need one socket; those that
+// ping the same host at once need few, and keep their sequence number as long as there are any.
+func TestPingsShareSockets(t *testing.T) {
+	inPingWorld(t, func(t *testing.T, w *pingWorld) {
+		for i := range 1000 {
+			w.ping("10.8.0.2", fmt.Sprintf("192.0.%d.%d", 2+i/250, 1+i%250), uint16(i), 1, "")
+		}
+		if len(w.socks) != 1 {
+			t.Errorf("%d sockets for a sweep", len(w.socks))
+		}
+		var same []*fakePing
+		for i := range 100 {
+			same = append(same, w.ping("10.8.0.3", "198.51.100.1", uint16(i), 1, "x"))
+		}
+		mine := w.socks[1:]
+		if len(mine) != pingFlowsPerClientMax {
+			t.Fatalf("%d sockets for a hundred processes", len(mine))
+		}
+		for i, sock := range mine {
+			if want := "198.51.100.1 1 63 32 false x"; sock.sent[0] != want {
+				t.Errorf("socket %d sent %q, want %q", i, sock.sent[0], want)
+			}
+		}
+		answered := 0
+		for _, sock := range mine {
+			for _, sent := range sock.sent {
+				var dst string
+				var seq uint16
+				_, _ = fmt.Sscan(sent, &dst, &seq)
+				sock.answer(dst, seq, "y")
+			}
+		}
+		for _, p := range same {
+			if p.result() == "reply y 56" {
+				answered++
+			}
+		}
+		if answered != 100 {
+			t.Errorf("%d of 100 processes were answered", answered)
 		}
 	})
 }
@@ -154,12 +221,17 @@ func TestPingFailures(t *testing.T) {
 				t.Errorf("%s: %s", c.name, got)
 			}
 		}
+		router := netip.MustParseAddr("198.51.100.1")
 		waiting := w.ping("10.8.0.2", "192.0.2.1", 1, 1, "")
-		w.socks[0].replies <- func(_ func(netip.Addr, uint16, []byte), failed func(netip.Addr, uint16, answer)) {
-			failed(netip.MustParseAddr("192.0.2.1"), 1, answerNoHost)
+		w.socks[0].fail("192.0.2.1", 1, fault{Fault: adapter.Fault{Type: 11, From: router}})
+		if got, want := waiting.result(), "fault 11/0 from 198.51.100.1 mtu 0"; got != want {
+			t.Errorf("time exceeded on the way: %s, want %s", got, want)
 		}
-		if got := waiting.result(); got != fmt.Sprint("answer ", answerNoHost) {
-			t.Errorf("unreachable upstream: %s", got)
+		waiting = w.ping("10.8.0.2", "192.0.2.1", 1, 1, "")
+		w.policy.guard.setOwn([]net.Addr{&net.IPNet{IP: router.AsSlice(), Mask: net.CIDRMask(24, 32)}})
+		w.socks[0].fail("192.0.2.1", 1, fault{Fault: adapter.Fault{Type: 3, Code: 1, From: router}})
+		if got, want := waiting.result(), "fault 3/1 from invalid IP mtu 0"; got != want {
+			t.Errorf("no neighbour, says this host: %s, want %s", got, want)
 		}
 		w.socks[0].err = syscall.ENETUNREACH
 		if got := w.ping("10.8.0.2", "192.0.2.1", 1, 2, "").result(); got != fmt.Sprint("answer ", answerNoNet) {
@@ -194,27 +266,83 @@ func TestPingFlowsEndWhenIdle(t *testing.T) {
 	})
 }
 
+// TestPingTooLargeForThisHost: the system says only that something to that host was too large.
+func TestPingTooLargeForThisHost(t *testing.T) {
+	inPingWorld(t, func(t *testing.T, w *pingWorld) {
+		large := strings.Repeat("x", 1400)
+		small := w.ping("10.8.0.2", "192.0.2.1", 1, 1, "")
+		may := w.ping("10.8.0.2", "192.0.2.1", 1, 2, large)
+		w.socks[0].err = syscall.EMSGSIZE
+		must := &fakePing{
+			src: netip.MustParseAddr("10.8.0.2"), dst: netip.MustParseAddr("192.0.2.1"), ident: 1, sequence: 3,
+			hops: 64, data: large, df: true,
+		}
+		w.handlePing(must)
+		w.socks[0].fail("192.0.2.1", -1, fault{Fault: adapter.Fault{Type: 3, Code: 4, MTU: 1400}})
+		for p, want := range map[*fakePing]string{small: "", may: "", must: "fault 3/4 from invalid IP mtu 1400"} {
+			if got := p.result(); got != want {
+				t.Errorf("seq %d: %q, want %q", p.sequence, got, want)
+			}
+		}
+	})
+}
+
 func TestPingIsBounded(t *testing.T) {
 	inPingWorld(t, func(t *testing.T, w *pingWorld) {
-		for i := range pingFlowsPerPeerMax + 10 {
-			w.ping("10.8.0.2", "192.0.2.1", uint16(i), 1, "")
+		const fit = pingFlowsPerClientMax * pingOutstandingMax
+		for i := range fit + 10 {
+			w.ping("10.8.0.2", "192.0.2.1", 1, uint16(i), "")
 		}
-		if n := w.budgets.total().Ping; n != pingFlowsPerPeerMax {
-			t.Errorf("%d flows of one peer", n)
+		if n := w.budgets.total().Ping; n != pingFlowsPerClientMax {
+			t.Errorf("%d flows of one client", n)
 		}
-		if w.ping("10.8.0.3", "192.0.2.1", 1, 1, "").result() != "" {
+		if over := w.counters.pingOverBudget.Load(); over != 10 {
+			t.Errorf("%d requests over budget, want 10", over)
+		}
+		w.ping("10.8.0.3", "192.0.2.1", 1, 1, "")
+		if over := w.counters.pingOverBudget.Load(); over != 10 {
 			t.Error("another peer must not be held up")
 		}
-		for seq := range pingOutstandingMax + 10 {
-			w.ping("10.8.0.2", "192.0.2.1", 1, uint16(seq+100), "")
-		}
-		over := w.counters.pingOverBudget.Load()
-		if over != 10+11 {
-			t.Errorf("%d requests over budget, want 10 flows and 11 requests", over)
-		}
 		time.Sleep(pingAnswerMax)
-		if w.ping("10.8.0.2", "192.0.2.1", 1, 5000, "").result() != "" {
+		w.ping("10.8.0.2", "192.0.2.1", 1, 65000, "")
+		if over := w.counters.pingOverBudget.Load(); over != 10 {
 			t.Error("requests that nobody answered are still waited for")
 		}
 	})
+}
+
+// TestPingFlowForgetsAnswered: one request that is lost does not make a busy flow keep all others.
+func TestPingFlowForgetsAnswered(t *testing.T) {
+	inPingWorld(t, func(t *testing.T, w *pingWorld) {
+		w.ping("10.8.0.2", "192.0.2.1", 1, 0, "")
+		for i := range 3 * pingOutstandingMax {
+			w.ping("10.8.0.2", "192.0.2.1", 1, uint16(i+1), "")
+			w.socks[0].answer("192.0.2.1", uint16(i+1), "")
+		}
+		flow := w.pings.byClient[netip.MustParseAddr("10.8.0.2")][0]
+		if over := w.counters.pingOverBudget.Load(); over != 0 || len(w.socks) != 1 || len(flow.order) > 2*pingOutstandingMax {
+			t.Errorf("%d over budget, %d sockets, %d remembered", over, len(w.socks), len(flow.order))
+		}
+	})
+}
+
+func TestCheckPingSaysWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		err          error
+		problem, fix string
+	}{
+		{os.NewSyscallError("socket", syscall.EACCES), "ping_group_range", "sysctl -w net.ipv4.ping_group_range="},
+		{errors.ErrUnsupported, runtime.GOOS, "Linux"},
+		{os.NewSyscallError("socket", syscall.EMFILE), "too many open files", "ulimit -n"},
+	} {
+		got := checkPing(func() (pingSocket, error) { return nil, c.err })
+		if got == nil || !strings.Contains(got.Problem, c.problem) || !strings.Contains(got.Fix, c.fix) {
+			t.Errorf("%v: %+v", c.err, got)
+		}
+	}
+	sock := &fakePingSocket{closed: make(chan struct{})}
+	if got := checkPing(func() (pingSocket, error) { return sock, nil }); got != nil {
+		t.Errorf("all is well: %+v", got)
+	}
+	<-sock.closed
 }

@@ -204,27 +204,22 @@ func TestClosedUDPPortThroughTheTunnel(t *testing.T) {
 
 // echoHost is a pingSocket whose every destination answers.
 type echoHost struct {
-	requests chan echoRequest
+	requests chan pingMessage
 	closed   chan struct{}
 	once     sync.Once
 }
 
-type echoRequest struct {
-	dst     netip.Addr
-	seq     uint16
-	payload []byte
-}
-
-func (h *echoHost) send(dst netip.Addr, seq uint16, _ int, payload []byte) error {
-	h.requests <- echoRequest{dst, seq, bytes.Clone(payload)}
+func (h *echoHost) send(m pingMessage) error {
+	m.payload = bytes.Clone(m.payload)
+	h.requests <- m
 	return nil
 }
 
-func (h *echoHost) receive(reply func(netip.Addr, uint16, []byte), _ func(netip.Addr, uint16, answer)) {
+func (h *echoHost) receive(reply pingReply, _ pingFailure) {
 	for {
 		select {
 		case r := <-h.requests:
-			reply(r.dst, r.seq, r.payload)
+			reply(r.dst, r.seq, r.ttl, r.payload)
 		case <-h.closed:
 			return
 		}
@@ -236,7 +231,7 @@ func (h *echoHost) close() { h.once.Do(func() { close(h.closed) }) }
 func TestPingThroughTheTunnel(t *testing.T) {
 	s := startSite(t, testConfig(t, 1), func(g *Gateway) {
 		g.fwd.pings.open = func() (pingSocket, error) {
-			return &echoHost{requests: make(chan echoRequest, 100), closed: make(chan struct{})}, nil
+			return &echoHost{requests: make(chan pingMessage, 100), closed: make(chan struct{})}, nil
 		}
 	})
 	c := s.client(0)

@@ -47,6 +47,15 @@ func (g *guard) denies(dst netip.Addr) string {
 	return ""
 }
 
+// isOwn reports whether addr is this host's.
+func (g *guard) isOwn(addr netip.Addr) bool {
+	own := g.own.Load()
+	return addr.IsLoopback() || own != nil && (*own)[addr] == ownAddress
+}
+
+// ownAddress is the rule for the addresses of this host.
+const ownAddress = "this host"
+
 // setEndpoint guards the address of interface.endpoint if it is written as an address: behind
 // one-to-one NAT it is this host as much as the addresses of its interfaces. A name is not looked
 // up.
@@ -88,7 +97,7 @@ func (g *guard) setOwn(addrs []net.Addr) {
 		if ones < 31 { // RFC 3021: point-to-point links have no broadcast address
 			own[broadcast(netip.PrefixFrom(addr, ones))] = "broadcast"
 		}
-		own[addr] = "this host"
+		own[addr] = ownAddress
 	}
 	g.own.Store(&own)
 }

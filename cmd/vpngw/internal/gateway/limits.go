@@ -27,20 +27,41 @@ const (
 	// udpMappingsMax bounds UDP mappings (one per client address and port), one file each.
 	udpMappingsMax = 32768
 	// udpContactsMax bounds the hosts that one mapping remembers having sent to (address-dependent
-	// filtering). Above it any one is forgotten. A BitTorrent client talks to some hundreds from
-	// one socket.
-	udpContactsMax = 1024
+	// filtering), their ports counted too. Above it any one is forgotten. A BitTorrent client talks to
+	// some hundreds from one socket. udpContactsFew are kept in a list, which most never outgrow.
+	udpContactsMax = 2048
+	udpContactsFew = 8
+	// udpSocketBuffer is asked for each upstream UDP socket and direction, in bytes: 20 ms at
+	// 200 Mbit/s. The system gives no more than net.core.{r,w}mem_max, and uses it only while
+	// datagrams wait.
+	udpSocketBuffer = 512 << 10
+	// udpReceiveBatch and udpSendBatch bound the datagrams of one recvmmsg and sendmmsg: for the first,
+	// 1 MiB of buffers for each of udpPollersMax goroutines, in which the kernel may have put many
+	// datagrams together; for the second, half of wireguard-go's batch.
+	udpReceiveBatch, udpSendBatch = 16, 64
+	udpPollersMax                 = 8
+	// udpSegmentsMax is UDP_MAX_SEGMENTS of Linux before 6.9, in datagrams; udpCoalescedMax bounds what
+	// they are together in bytes, and udpSegmentMax one of them: what an Ethernet link carries whole.
+	udpSegmentsMax  = 64
+	udpCoalescedMax = 65536
+	udpSegmentMax   = 1472
 	// udpDatagramMax is the largest UDP payload over IPv4 in bytes: 65,535 - 20 - 8.
 	udpDatagramMax = 65507
 
-	// pingFlowsMax bounds relayed ping flows (one per client address and ICMP identifier), one file
-	// each.
+	// pingFlowsMax bounds ping flows, one file each.
 	pingFlowsMax = 4096
-	// pingFlowsPerPeerMax is for one peer: a network scanner's dozens, not more.
-	pingFlowsPerPeerMax = 256
-	// pingOutstandingMax bounds the echo requests of one flow that wait for their answer: what a
-	// `ping -f` has under way in a second.
-	pingOutstandingMax = 1024
+	// pingFlowsPerPeerMax is for one peer, with all its addresses, pingFlowsPerClientMax for one address.
+	// A second flow is needed only while two processes wait for the same host under the same
+	// sequence number.
+	pingFlowsPerPeerMax, pingFlowsPerClientMax = 64, 8
+	// pingOutstandingMax bounds the echo requests of one flow that wait for their answer, half a KiB
+	// each: four `ping -f -c 1000` at once to hosts that do not answer.
+	pingOutstandingMax = 4096
+	// pingSequenceTries is how many sequence numbers are tried for a request whose own is taken on every
+	// flow of its client.
+	pingSequenceTries = 64
+	// pendingErrorsMax is how many errors of earlier requests a send may meet before it gives up.
+	pendingErrorsMax = 4
 	// pingAnswerMax is the age from which an unanswered echo request may be forgotten for a newer
 	// one: what ping(8) itself waits.
 	pingAnswerMax = 10 * time.Second

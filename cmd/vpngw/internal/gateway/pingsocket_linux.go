@@ -1,12 +1,12 @@
 package gateway
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 
-	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,7 +15,10 @@ import (
 type linuxPing struct {
 	file *os.File // in the runtime's poller
 	raw  syscall.RawConn
-	ttl  int // what the socket is set to
+
+	// Used by send alone, inside raw.Write, which admits one at a time.
+	discover int    // what IP_MTU_DISCOVER is set to
+	packet   []byte // the message under way; not kept if it is large
 }
 
 func openPingSocket() (pingSocket, error) {
@@ -32,29 +35,13 @@ func openPingSocket() (pingSocket, error) {
 		_ = file.Close()
 		return nil, err
 	}
-	return &linuxPing{file: file, raw: raw}, nil
+	return &linuxPing{file: file, raw: raw, discover: -1}, nil
 }
 
-func (p *linuxPing) send(dst netip.Addr, seq uint16, ttl int, payload []byte) error {
-	// Identifier and checksum are the kernel's to set.
-	m := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{Seq: int(seq), Data: payload}}
-	packet, err := m.Marshal(nil)
-	if err != nil {
-		return err
-	}
-	to := &unix.SockaddrInet4{Addr: dst.As4()}
+func (p *linuxPing) send(r pingMessage) error {
 	var failed error
-	err = p.raw.Write(func(fd uintptr) bool {
-		if ttl != p.ttl {
-			if failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, ttl); failed != nil {
-				return true
-			}
-			p.ttl = ttl
-		}
-		failed = unix.Sendto(int(fd), packet, unix.MSG_DONTWAIT, to)
-		if failed != nil && isPending(failed) { // of an earlier request
-			failed = unix.Sendto(int(fd), packet, unix.MSG_DONTWAIT, to)
-		}
+	err := p.raw.Write(func(fd uintptr) bool {
+		failed = p.sendNow(int(fd), r)
 		return true // a full send buffer loses the request, as a full queue on the way would
 	})
 	if err != nil {
@@ -63,37 +50,108 @@ func (p *linuxPing) send(dst netip.Addr, seq uint16, ttl int, payload []byte) er
 	return failed
 }
 
-func (p *linuxPing) receive(reply func(netip.Addr, uint16, []byte), failed func(netip.Addr, uint16, answer)) {
+func (p *linuxPing) sendNow(fd int, r pingMessage) error {
+	// With DF the request tries the path itself, whatever this host believes of it: the router at the
+	// narrow place is to say so. Without, it is cut where it must be.
+	discover := unix.IP_PMTUDISC_DONT
+	if r.dontFragment {
+		discover = unix.IP_PMTUDISC_PROBE
+	}
+	if discover != p.discover {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, discover); err != nil {
+			return err
+		}
+		p.discover = discover
+	}
+	// Identifier and checksum are the kernel's to set.
+	p.packet = append(p.packet[:0], icmpEcho, 0, 0, 0, 0, 0, byte(r.seq>>8), byte(r.seq))
+	p.packet = append(p.packet, r.payload...)
+	control := hopControl(r.ttl, r.tos)
+	to := &unix.SockaddrInet4{Addr: r.dst.As4()}
+	err := unix.Sendmsg(fd, p.packet, control, to, unix.MSG_DONTWAIT)
+	for range pendingErrorsMax {
+		if err == nil || !isPending(err) && err != unix.EMSGSIZE {
+			break // otherwise it may have been the error of an earlier request
+		}
+		err = unix.Sendmsg(fd, p.packet, control, to, unix.MSG_DONTWAIT)
+	}
+	if cap(p.packet) > smallMessage {
+		p.packet = nil
+	}
+	return err
+}
+
+// Types of an echo message, and the length of its header in bytes (RFC 792).
+const (
+	icmpEchoReply = 0
+	icmpEcho      = 8
+	echoHeaderLen = 8
+)
+
+// smallMessage is up to which size, in bytes, a socket keeps the buffer of a message.
+const smallMessage = 2 << 10
+
+func (p *linuxPing) receive(
+	reply func(netip.Addr, uint16, int, []byte), failed func(netip.Addr, int, fault),
+) {
 	for {
-		err := p.raw.Read(func(fd uintptr) bool {
-			return receiveReady(int(fd), func(b []byte, src netip.AddrPort) {
-				if seq, payload, ok := parseEcho(b, ipv4.ICMPTypeEchoReply); ok {
-					reply(src.Addr(), seq, payload)
-				}
-			}, func(dst netip.AddrPort, request []byte, why fault) {
-				if seq, _, ok := parseEcho(request, ipv4.ICMPTypeEcho); ok && why.answer() != answerNothing {
-					failed(dst.Addr(), seq, why.answer())
-				}
-			})
-		})
+		err := p.raw.Read(func(fd uintptr) bool { return receiveEchoes(int(fd), reply, failed) })
 		if err != nil {
 			return // closed
 		}
 	}
 }
 
-// parseEcho reads an echo message of the given type.
-func parseEcho(b []byte, want ipv4.ICMPType) (seq uint16, payload []byte, ok bool) {
-	const protocolICMP = 1
-	m, err := icmp.ParseMessage(protocolICMP, b)
-	if err != nil || m.Type != want {
+// messageBuffers holds buffers for the largest ICMP message, as datagramBuffers does.
+var messageBuffers = sync.Pool{New: func() any { return new([1 << 16]byte) }}
+
+// receiveEchoes takes what is there, as receiveReady does.
+func receiveEchoes(fd int, reply func(netip.Addr, uint16, int, []byte), failed func(netip.Addr, int, fault)) bool {
+	buf := messageBuffers.Get().(*[1 << 16]byte)
+	defer messageBuffers.Put(buf)
+	var control [128]byte
+	errors := func() bool {
+		return drainErrors(fd, buf[:], func(dst netip.AddrPort, request []byte, why fault) {
+			if seq, ok := failedEcho(request, why); ok {
+				failed(dst.Addr(), seq, why)
+			}
+		})
+	}
+	got := false
+	for range receiveBatch {
+		n, oobn, _, from, err := unix.Recvmsg(fd, buf[:], control[:], unix.MSG_DONTWAIT)
+		switch err {
+		case nil:
+			got = true
+			a, ok := from.(*unix.SockaddrInet4)
+			if seq, payload, is := parseEcho(buf[:n], icmpEchoReply); ok && is {
+				reply(netip.AddrFrom4(a.Addr), seq, parseTTL(control[:oobn]), payload)
+			}
+		case unix.EAGAIN:
+			return errors() || got
+		case unix.EINTR:
+		default: // the error of an earlier request
+			errors()
+		}
+	}
+	return true
+}
+
+// failedEcho says which echo request, of which as much as came back is given, failed: see pingSocket.
+func failedEcho(request []byte, why fault) (seq int, ok bool) {
+	if len(request) == 0 {
+		return -1, why.MTU > 0
+	}
+	id, _, ok := parseEcho(request, icmpEcho)
+	return int(id), ok
+}
+
+// parseEcho reads an echo message of the given type. Its checksum has been verified.
+func parseEcho(b []byte, want byte) (seq uint16, payload []byte, ok bool) {
+	if len(b) < echoHeaderLen || b[0] != want || b[1] != 0 {
 		return 0, nil, false
 	}
-	echo, ok := m.Body.(*icmp.Echo)
-	if !ok {
-		return 0, nil, false
-	}
-	return uint16(echo.Seq), echo.Data, true
+	return binary.BigEndian.Uint16(b[6:]), b[echoHeaderLen:], true
 }
 
 func (p *linuxPing) close() { _ = p.file.Close() }

@@ -72,25 +72,27 @@ func TestPingSocketKeepsPayloadAndSequence(t *testing.T) {
 	type reply struct {
 		src  netip.Addr
 		seq  uint16
+		ttl  int
 		data []byte
 	}
-	replies, failures := make(chan reply, 10), make(chan answer, 10)
+	replies, failures := make(chan reply, 10), make(chan fault, 10)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		sock.receive(func(src netip.Addr, seq uint16, p []byte) {
-			replies <- reply{src, seq, bytes.Clone(p)}
-		}, func(_ netip.Addr, _ uint16, told answer) { failures <- told })
+		sock.receive(func(src netip.Addr, seq uint16, ttl int, p []byte) {
+			replies <- reply{src, seq, ttl, bytes.Clone(p)}
+		}, func(_ netip.Addr, _ int, why fault) { failures <- why })
 	}()
 	host := netip.MustParseAddr("127.0.0.1")
-	for i, size := range []int{0, 56, 8000, 60000} {
+	for i, size := range []int{0, 56, 8000, 65507} {
 		sent := bytes.Repeat([]byte{byte(i + 1)}, size)
-		if err := sock.send(host, uint16(1000+i), 1+i, sent); err != nil {
+		r := pingMessage{dst: host, seq: uint16(1000 + i), ttl: 1 + i, tos: 0x20, dontFragment: i%2 == 1, payload: sent}
+		if err := sock.send(r); err != nil {
 			t.Fatalf("%d bytes: %v", size, err)
 		}
 		got := await(t, "echo reply", replies)
-		if got.src != host || got.seq != uint16(1000+i) || !bytes.Equal(got.data, sent) {
-			t.Errorf("%d bytes: %v %d, %d bytes came back", size, got.src, got.seq, len(got.data))
+		if got.src != host || got.seq != r.seq || got.ttl < 2 || !bytes.Equal(got.data, sent) {
+			t.Errorf("%d bytes: %v %d, ttl %d, %d bytes came back", size, got.src, got.seq, got.ttl, len(got.data))
 		}
 	}
 	sock.close()

@@ -132,15 +132,22 @@ func (r stackUDPRequest) accept() (udpClient, error) {
 // stackUDPClient is a udpClient of the stack.
 type stackUDPClient struct{ conn *adapter.UDPConn }
 
-func (c stackUDPClient) receive(datagram func([]byte, netip.AddrPort)) { _ = c.conn.Receive(datagram) }
+func (c stackUDPClient) readable(f func()) { c.conn.HandleReadable(f) }
 
-func (c stackUDPClient) send(p []byte, src netip.AddrPort) error {
-	return c.conn.TryWriteToUDPAddrPort(p, src)
+func (c stackUDPClient) read(ds []adapter.Datagram) int {
+	n, _ := c.conn.TryReadBatch(ds) // an error says that it is closed
+	return n
 }
+
+func (c stackUDPClient) release(ds []adapter.Datagram) { c.conn.ReleaseBatch(ds) }
+
+func (c stackUDPClient) write(ds []adapter.Datagram) int { return c.conn.TryWriteBatch(ds) }
 
 func (c stackUDPClient) unreachable(dst netip.AddrPort, told answer) {
 	c.conn.Unreachable(dst, told.reason())
 }
+
+func (c stackUDPClient) fail(dst netip.AddrPort, why adapter.Fault) { c.conn.Fail(dst, why) }
 
 func (c stackUDPClient) close() { _ = c.conn.Close() }
 
@@ -153,5 +160,11 @@ func (r stackPing) id() uint16              { return r.ID() }
 func (r stackPing) seq() uint16             { return r.Seq() }
 func (r stackPing) ttl() int                { return r.TTL() }
 func (r stackPing) payload() []byte         { return r.Payload() }
-func (r stackPing) reply(payload []byte)    { _ = r.Reply(payload) } // a full queue loses it, like any
+func (r stackPing) tos() int                { return r.TOS() }
+func (r stackPing) dontFragment() bool      { return r.DontFragment() }
+func (r stackPing) forget()                 { r.Forget() }
 func (r stackPing) reject(a answer)         { r.Reject(a.reason()) }
+func (r stackPing) fail(why fault)          { r.Fail(why.Fault) }
+
+// A full queue loses the reply, as any on the way would.
+func (r stackPing) reply(payload []byte, ttl int) { _ = r.Reply(payload, ttl) }

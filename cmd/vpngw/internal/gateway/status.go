@@ -57,7 +57,7 @@ type FlowCounts struct {
 	Dialing int `json:"dialing"` // TCP requests waiting for their destination
 	TCP     int `json:"tcp"`
 	UDP     int `json:"udp"`  // mappings: one per client socket
-	Ping    int `json:"ping"` // one per pinging process
+	Ping    int `json:"ping"` // sockets: one for the processes of a client, or a few
 }
 
 // Totals are sums over all peers. Bytes are those of the peers configured now.
