@@ -50,6 +50,8 @@ func (b *binder) value(field reflect.Value, raw any, dir string, path bool) []va
 		return bindList(dst, raw, parsePortRange)
 	case *[]Resolver:
 		return bindList(dst, raw, parseResolver)
+	case *PortTimeouts:
+		return bindPortTimeouts(dst, raw)
 	case *[]DNSRecord, *[]DNSRoute: // the right form went to tableList
 		err = wrongType(raw, "a list of tables", "write a header with two brackets, [[…]], for each")
 	case *[]netip.Prefix:

@@ -118,6 +118,12 @@ type Forward struct {
 	UDPIdleTimeout time.Duration `toml:"udp_idle_timeout" range:"10s,24h" reload:"live"`
 	// UDPDNSTimeout is the same for a mapping that spoke to port 53 alone, 1 s–24 h.
 	UDPDNSTimeout time.Duration `toml:"udp_dns_timeout" range:"1s,24h" reload:"live"`
+	// UDPPortTimeouts are the same for mappings that spoke to other ports; see [Forward.UDPTimeout].
+	UDPPortTimeouts PortTimeouts `toml:"udp_port_timeouts" reload:"live"`
+	// UDPFiltering says who may send to a client's UDP socket (RFC 4787 §5): the hosts that it has
+	// sent to ("address-dependent"), those from the very ports that it has sent to
+	// ("address-and-port-dependent"), or all ("endpoint-independent").
+	UDPFiltering string `toml:"udp_filtering" oneof:"address-dependent,address-and-port-dependent,endpoint-independent" reload:"live"`
 }
 
 // Stack is the table [stack]: options of the gateway's own TCP/IP stack.

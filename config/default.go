@@ -31,6 +31,7 @@ func Default() *Config {
 			MaxDialsPerDestination: 128,
 			UDPIdleTimeout:         5 * time.Minute,
 			UDPDNSTimeout:          30 * time.Second,
+			UDPFiltering:           FilterAddress,
 		},
 		Stack: Stack{
 			CongestionControl: "cubic",
