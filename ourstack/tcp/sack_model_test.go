@@ -27,15 +27,20 @@ func newReceiverModel(t *testing.T, seed uint64, window int) *receiverModel {
 	return m
 }
 
-// step gives one random segment inside the window and compares the ACK, if there is one at once.
+// step gives one random segment inside the window.
 func (m *receiverModel) step() {
-	s := m.s
-	s.t.Helper()
+	m.s.t.Helper()
 	if m.nxt == m.edge {
 		return
 	}
 	first := 1 + m.rng.IntN(m.edge-1)
-	n := 1 + m.rng.IntN(min(400, m.edge-first))
+	m.give(first, 1+m.rng.IntN(min(400, m.edge-first)))
+}
+
+// give gives the n octets from first on and compares the ACK, if there is one at once.
+func (m *receiverModel) give(first, n int) {
+	s := m.s
+	s.t.Helper()
 	dup, hasDup := m.duplicate(first, first+n)
 	old := m.nxt
 	hadHoles := len(m.blocks()) > 0
