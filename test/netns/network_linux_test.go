@@ -40,7 +40,7 @@ type network struct {
 	lab                       *lab.Lab
 	client, gateway, upstream *lab.Host
 	origin                    *origin.Server
-	sshKey                    string
+	sshKey, sshHostKey        string // files
 }
 
 // newNetwork makes the hosts and starts the upstream's servers.
@@ -93,9 +93,8 @@ func (n *network) startDNS() {
 func (n *network) startSSH() {
 	n.t.Helper()
 	dir := n.t.TempDir()
-	n.sshKey = filepath.Join(dir, "user")
-	hostKey := filepath.Join(dir, "host")
-	for _, key := range []string{n.sshKey, hostKey} {
+	n.sshKey, n.sshHostKey = filepath.Join(dir, "user"), filepath.Join(dir, "host")
+	for _, key := range []string{n.sshKey, n.sshHostKey} {
 		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
 			n.t.Fatalf("ssh-keygen: %v\n%s", err, out)
 		}
@@ -103,10 +102,16 @@ func (n *network) startSSH() {
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd's chroot, which its service makes
 		n.t.Fatal(err)
 	}
-	n.upstream.Start("/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", hostKey,
-		"-o", "ListenAddress="+upstreamAddr, "-o", "PidFile=none", "-o", "StrictModes=no", "-o", "UsePAM=no",
+	n.serveSSH(n.upstream, upstreamAddr)
+}
+
+// serveSSH runs the SSH server on a host.
+func (n *network) serveSSH(h *lab.Host, addr string) {
+	n.t.Helper()
+	h.Start("/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", n.sshHostKey,
+		"-o", "ListenAddress="+addr, "-o", "PidFile=none", "-o", "StrictModes=no", "-o", "UsePAM=no",
 		"-o", "AuthorizedKeysFile="+n.sshKey+".pub", "-o", "PermitRootLogin=prohibit-password")
-	n.waitForPort(n.upstream, upstreamAddr+":22")
+	n.waitForPort(h, addr+":22")
 }
 
 // waitForPort waits until something on the host accepts connections.

@@ -67,12 +67,15 @@ func (c *policy) decide(_ *peer, _ proto, dst netip.AddrPort) decision {
 	if !c.forward.Load() {
 		return decision{verdictProhibited, "forwarding is off"}
 	}
+	// What relays lets through does not come here.
+	if p, bits := c.peers.Load().lookup(addr); p != nil && bits > 0 {
+		if !c.peerToPeer.Load() {
+			return decision{verdictProhibited, "peer to peer is off"}
+		}
+		return decision{verdictNoHost, "network of another peer"}
+	}
 	if network := c.network.Load(); network != nil && network.Contains(addr) {
 		return decision{verdictNoHost, "tunnel network"}
-	}
-	// As in the tunnel's network: what relays lets through does not come here.
-	if p, bits := c.peers.Load().lookup(addr); p != nil && bits > 0 {
-		return decision{verdictNoHost, "network of another peer"}
 	}
 	if rule := c.guard.denies(addr); rule != "" {
 		return decision{verdictProhibited, rule}
