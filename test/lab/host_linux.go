@@ -22,6 +22,17 @@ type Host struct {
 // Name returns the name given to Lab.Host.
 func (h *Host) Name() string { return h.name }
 
+// OwnEtc makes the directory whose files commands on the host see in /etc in place of those that are
+// there. It goes with the namespace.
+func (h *Host) OwnEtc() string {
+	h.lab.t.Helper()
+	dir := "/etc/netns/" + h.ns // ip-netns(8)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		h.lab.t.Fatalf("lab: %v", err)
+	}
+	return dir
+}
+
 // Run runs a command on the host, ends the test if it fails, and returns what it wrote to stdout.
 func (h *Host) Run(args ...string) string {
 	h.lab.t.Helper()

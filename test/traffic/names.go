@@ -6,6 +6,8 @@ import "fmt"
 const (
 	// HostName has the address HostAddr.
 	HostName, HostAddr = "host.test", "192.0.2.77"
+	// RebindName has the address RebindAddr, a client's in the tunnel.
+	RebindName, RebindAddr = "rebind.test", "10.8.0.2"
 	// LongName has TXT records with LongText letters x in all: more than a UDP answer may hold, so
 	// that the client is told to ask again over TCP.
 	LongName, LongText = "long.test", 2000

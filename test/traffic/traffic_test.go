@@ -66,8 +66,9 @@ func TestServerKnowsTheNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	host := fmt.Sprintf("\nhost-record=%s,%s\n", HostName, HostAddr)
+	rebind := fmt.Sprintf("\nhost-record=%s,%s\n", RebindName, RebindAddr)
 	line := "\ntxt-record=" + LongName + "," + strings.Repeat("x", 250)
-	if !strings.Contains(string(b), host) || 250*strings.Count(string(b), line) != LongText {
+	if !strings.Contains(string(b), host) || !strings.Contains(string(b), rebind) || 250*strings.Count(string(b), line) != LongText {
 		t.Errorf("dnsmasq.conf does not say what names.go does")
 	}
 }
