@@ -155,11 +155,11 @@ type limits struct{ dials, tcpFlows, udpMappings, pingFlows int }
 // unknown).
 func newLimits(files int) limits {
 	l := limits{dials: dialsMax, tcpFlows: tcpFlowsMax, udpMappings: udpMappingsMax, pingFlows: pingFlowsMax}
-	total := l.tcpFlows + l.udpMappings + l.pingFlows
+	total := l.dials + l.tcpFlows + l.udpMappings + l.pingFlows // a dial has a second file, see synWatch
 	if room := max(0, files-filesReserved); files > 0 && room < total {
 		fit := func(n int) int { return max(1, int(int64(n)*int64(room)/int64(total))) }
 		l.tcpFlows, l.udpMappings, l.pingFlows = fit(l.tcpFlows), fit(l.udpMappings), fit(l.pingFlows)
-		l.dials = min(l.dials, max(1, l.tcpFlows/2))
+		l.dials = min(fit(l.dials), max(1, l.tcpFlows/2))
 	}
 	return l
 }

@@ -132,7 +132,7 @@ func TestLimitsFitTheFileLimit(t *testing.T) {
 	}
 	for _, files := range []int{1, 64, 1024, 20000, 1 << 20} {
 		l := newLimits(files)
-		if sum := l.tcpFlows + l.udpMappings + l.pingFlows; sum > max(files-filesReserved, 3) {
+		if sum := l.dials + l.tcpFlows + l.udpMappings + l.pingFlows; sum > max(files-filesReserved, 4) {
 			t.Errorf("%d files: %d would be open", files, sum)
 		}
 		if l.dials < 1 || l.tcpFlows < 1 || l.udpMappings < 1 || l.dials > max(1, l.tcpFlows) {

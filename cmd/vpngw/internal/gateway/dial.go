@@ -10,19 +10,28 @@ import (
 // errOwnAddress is returned for a connection that turned out to lead back to this host.
 var errOwnAddress = errors.New("the destination is this host")
 
-// A dialFunc connects to a destination. It returns when ctx ends.
-type dialFunc func(ctx context.Context, dst netip.AddrPort) (tcpConn, error)
+// A dialFunc connects to a destination, with SYNs that live for ttl hops, 1 to 255. It returns when ctx
+// ends. If an ICMP error ended it, its error is a fault.
+type dialFunc func(ctx context.Context, dst netip.AddrPort, ttl int) (tcpConn, error)
 
 // dialTCP is the dialFunc of a running gateway.
-func dialTCP(ctx context.Context, dst netip.AddrPort) (tcpConn, error) {
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-		Enable:   true,
-		Idle:     upstreamKeepAliveIdle,
-		Interval: upstreamKeepAliveInterval,
-		Count:    upstreamKeepAliveCount,
-	}}
+func dialTCP(ctx context.Context, dst netip.AddrPort, ttl int) (tcpConn, error) {
+	syn := newSynWatch(ttl)
+	dialer := net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{
+			Enable:   true,
+			Idle:     upstreamKeepAliveIdle,
+			Interval: upstreamKeepAliveInterval,
+			Count:    upstreamKeepAliveCount,
+		},
+		Control: syn.control,
+	}
 	conn, err := dialer.DialTCP(ctx, "tcp4", netip.AddrPort{}, dst)
 	if err != nil {
+		return nil, syn.failed(err)
+	}
+	if err := syn.connected(conn); err != nil {
+		_ = conn.Close()
 		return nil, err
 	}
 	// The guard knows this host's addresses as of its last look. The system routes to an address of

@@ -12,7 +12,7 @@ func TestDialNoticesThisHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	c, err := dialTCP(t.Context(), addrPort(l.Addr()))
+	c, err := dialTCP(t.Context(), addrPort(l.Addr()), 64)
 	if !errors.Is(err, errOwnAddress) {
 		t.Fatalf("%v, %v", c, err)
 	}
@@ -33,7 +33,7 @@ func TestDialReportsARefusal(t *testing.T) {
 	}
 	closed := addrPort(l.Addr())
 	_ = l.Close()
-	c, err := dialTCP(t.Context(), closed)
+	c, err := dialTCP(t.Context(), closed, 64)
 	if end, told := classifyDial(t.Context(), err); c != nil || end != fateRefused || told != answerRefused {
 		t.Errorf("%v: fate %d, answer %d", err, end, told)
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -16,10 +17,12 @@ import (
 type tcpRequest interface {
 	client() netip.AddrPort
 	destination() netip.AddrPort
+	ttl() int // of the SYN as it came in
 	// Context ends when the client gives up: it sends RST, or its SYNs stop.
 	Context() context.Context
 	accept() (tcpConn, error)
 	reject(answer)
+	fail(fault)
 }
 
 // A tcpConn is one side of a flow: *adapter.TCPConn or *net.TCPConn.
@@ -37,6 +40,7 @@ type tcpFlow struct {
 	peer  *peer
 	src   netip.AddrPort
 	dst   netip.AddrPort
+	ttl   int // of our SYN: a hop less than the client's, as behind any router
 	began time.Time
 
 	cancel    context.CancelCauseFunc // ends the dial
@@ -64,14 +68,14 @@ func (f *forwarder) handleTCP(req tcpRequest) {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
-	t := &tcpFlow{f: f, peer: p, src: req.client(), dst: dst, began: time.Now(), cancel: cancel}
+	t := &tcpFlow{f: f, peer: p, src: req.client(), dst: dst, ttl: req.ttl() - 1, began: time.Now(), cancel: cancel}
 	if !t.takeBudget() {
 		cancel(nil)
 		f.counters.tcpOverBudget.Add(1)
 		req.reject(answerNothing)
 		return
 	}
-	if !f.dead.admit(t.began, dst) {
+	if !t.traces() && !f.dead.admit(t.began, dst) {
 		cancel(nil)
 		f.counters.tcpDead.Add(1)
 		t.releaseBudget()
@@ -80,7 +84,7 @@ func (f *forwarder) handleTCP(req tcpRequest) {
 	}
 	if !p.enter(t) {
 		cancel(nil)
-		f.dead.undecided(dst)
+		t.undecided()
 		f.counters.noPeer.Add(1)
 		t.releaseBudget()
 		req.reject(answerNothing)
@@ -169,16 +173,25 @@ func (t *tcpFlow) run(ctx context.Context, req tcpRequest) {
 func (t *tcpFlow) dialUpstream(ctx context.Context, req tcpRequest) (tcpConn, bool) {
 	ctx, stop := context.WithTimeoutCause(ctx, t.f.settings.Load().DialTimeout, errDialTimeout)
 	defer stop()
-	up, err := t.f.dial(ctx, t.dst)
+	up, err := t.f.dial(ctx, t.dst, t.ttl)
 	end, told := classifyDial(ctx, err)
 	t.remember(end)
 	if end == fateConnected {
 		return up, true
 	}
 	t.log(slog.LevelDebug, "tcp dial failed", "err", err, "after", time.Since(t.began))
-	req.reject(told)
+	var why fault
+	if errors.As(err, &why) && told != answerNothing {
+		req.fail(t.f.seen(why))
+	} else {
+		req.reject(told)
+	}
 	return nil, false
 }
+
+// traces reports whether the SYN may be one of a traceroute, which need not arrive: silence then says
+// nothing about the destination.
+func (t *tcpFlow) traces() bool { return t.ttl < traceTTLMax }
 
 // remember records what the end of the dial says about the destination.
 func (t *tcpFlow) remember(end fate) {
@@ -194,22 +207,33 @@ func (t *tcpFlow) remember(end fate) {
 		dead.answered(t.dst)
 	case fateUnreachable:
 		c.tcpUnreachable.Add(1)
-		dead.answered(t.dst) // said at once, and no memory of ours is to outlive the network's
+		if !t.traces() {
+			dead.answered(t.dst) // said at once, and no memory of ours is to outlive the network's
+		}
 	case fateProhibited:
 		c.tcpDenied.Add(1)
 		dead.answered(t.dst)
 	case fateTimeout:
 		c.tcpTimeout.Add(1)
-		dead.unanswered(time.Now(), t.dst)
+		if !t.traces() {
+			dead.unanswered(time.Now(), t.dst)
+		}
 	case fateLocal:
 		c.tcpLocalError.Add(1)
-		dead.undecided(t.dst)
+		t.undecided()
 	case fateGaveUp, fateEvicted:
-		if time.Since(t.began) >= deadSuspectAfter {
+		if !t.traces() && time.Since(t.began) >= deadSuspectAfter {
 			dead.unanswered(time.Now(), t.dst)
 		} else {
-			dead.undecided(t.dst)
+			t.undecided()
 		}
+	}
+}
+
+// undecided tells the memory of dead hosts, if that admitted the dial, that it said nothing.
+func (t *tcpFlow) undecided() {
+	if !t.traces() {
+		t.f.dead.undecided(t.dst)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -23,24 +24,27 @@ import (
 // fakeRequest is a client's SYN.
 type fakeRequest struct {
 	src, dst netip.AddrPort
+	hops     int
 	ctx      context.Context
 	giveUp   context.CancelFunc
 
 	mu       sync.Mutex
 	accepted bool
 	answers  []answer
+	faults   []fault
 	app      *fakeConn // the client's end, once accepted
 	gone     bool      // the client went away unnoticed: accept fails
 }
 
 func newRequest(src string, dst netip.AddrPort) *fakeRequest {
-	r := &fakeRequest{src: netip.MustParseAddrPort(src), dst: dst}
+	r := &fakeRequest{src: netip.MustParseAddrPort(src), dst: dst, hops: 64}
 	r.ctx, r.giveUp = context.WithCancel(context.Background())
 	return r
 }
 
 func (r *fakeRequest) client() netip.AddrPort      { return r.src }
 func (r *fakeRequest) destination() netip.AddrPort { return r.dst }
+func (r *fakeRequest) ttl() int                    { return r.hops }
 func (r *fakeRequest) Context() context.Context    { return r.ctx }
 
 func (r *fakeRequest) accept() (tcpConn, error) {
@@ -61,6 +65,12 @@ func (r *fakeRequest) reject(a answer) {
 	r.mu.Unlock()
 }
 
+func (r *fakeRequest) fail(why fault) {
+	r.mu.Lock()
+	r.faults = append(r.faults, why)
+	r.mu.Unlock()
+}
+
 // state is "waiting", "accepted" or the answer; it waits until nothing moves.
 func (r *fakeRequest) state() string {
 	synctest.Wait()
@@ -71,6 +81,8 @@ func (r *fakeRequest) state() string {
 		return "accepted"
 	case r.accepted || len(r.answers) > 1 && !r.gone:
 		return "answered more than once"
+	case len(r.faults) == 1:
+		return fmt.Sprint("fault ", r.faults[0].Type, "/", r.faults[0].Code, " from ", r.faults[0].From)
 	case len(r.answers) == 1:
 		return [...]string{"silence", "refused", "no net", "no host", "no port", "prohibited"}[r.answers[0]]
 	}
@@ -85,6 +97,7 @@ type world struct {
 	mu    sync.Mutex
 	hosts map[netip.AddrPort]func(context.Context) (tcpConn, error) // absent: no answer
 	dials map[netip.AddrPort]int
+	ttl   int // of the last dial
 }
 
 func newWorld(t *testing.T, peers ...config.Peer) *world {
@@ -105,8 +118,9 @@ func newWorld(t *testing.T, peers ...config.Peer) *world {
 	return w
 }
 
-func (w *world) fakeDial(ctx context.Context, dst netip.AddrPort) (tcpConn, error) {
+func (w *world) fakeDial(ctx context.Context, dst netip.AddrPort, ttl int) (tcpConn, error) {
 	w.mu.Lock()
+	w.ttl = ttl
 	host := w.hosts[dst]
 	w.dials[dst]++
 	w.mu.Unlock()

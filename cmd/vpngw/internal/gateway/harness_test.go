@@ -74,7 +74,7 @@ func (n *internet) virtual(real netip.AddrPort) netip.AddrPort {
 }
 
 // dial is a dialFunc. A destination that nothing was placed at does not answer.
-func (n *internet) dial(ctx context.Context, dst netip.AddrPort) (tcpConn, error) {
+func (n *internet) dial(ctx context.Context, dst netip.AddrPort, _ int) (tcpConn, error) {
 	n.mu.Lock()
 	n.dials[dst]++
 	err := n.errs[dst]

@@ -18,6 +18,10 @@ const (
 	// world; a dead one does not, and its client asks again.
 	dialEvictAge = time.Second
 
+	// traceTTLMax is the TTL of our SYN below which it may be one of a traceroute, whose longest path is 30
+	// hops by default. No system of today begins below 64.
+	traceTTLMax = 32
+
 	// tcpFlowsMax bounds open TCP flows. Each costs one file and a few KiB.
 	tcpFlowsMax = 65536
 	// tcpFlowsPerDstMax stays below the 28,232 ephemeral ports that Linux has for one destination
@@ -68,6 +72,17 @@ const (
 	// pingIdleMax ends a ping flow without traffic. RFC 5508 §3.2 REQ-2: "MUST NOT expire in less
 	// than 60 seconds".
 	pingIdleMax = 60 * time.Second
+
+	// portsMax bounds the TCP ports that clients asked for, one file each. UDP ports are UDP mappings.
+	portsMax = 2048
+	// portFilesShare is the part of the files that the process may open, as a divisor, which those ports
+	// may be: 32 of the 1024 of a system that nobody has set up, out of filesReserved.
+	portFilesShare = 32
+	// portFlowsMax bounds the connections from outside that are open at one such port: above it they wait
+	// in the system's queue. What a busy file sharer has, and a sixteenth of what its peer may have.
+	portFlowsMax = 1024
+	// acceptPause is the pause after an error of such a port: no file left, most likely.
+	acceptPause = 50 * time.Millisecond
 
 	// deadHostsMax bounds the destinations remembered for not answering.
 	deadHostsMax = 4096

@@ -104,7 +104,9 @@ type stackTCPRequest struct{ *adapter.TCPRequest }
 
 func (r stackTCPRequest) client() netip.AddrPort      { return endpoint(r.RemoteAddr()) }
 func (r stackTCPRequest) destination() netip.AddrPort { return endpoint(r.LocalAddr()) }
+func (r stackTCPRequest) ttl() int                    { return r.TTL() }
 func (r stackTCPRequest) reject(a answer)             { r.Reject(a.reason()) }
+func (r stackTCPRequest) fail(why fault)              { r.Fail(why.Fault) }
 
 func (r stackTCPRequest) accept() (tcpConn, error) {
 	c, err := r.Accept()
