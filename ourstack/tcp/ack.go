@@ -25,6 +25,8 @@ type ackState struct {
 	ece        bool // echo congestion experienced until CWR (RFC 3168 §6.1.3)
 	challenges int
 
+	beforeHole tsHole
+
 	challengeAt     Instant
 	challengeTokens int
 }
@@ -198,6 +200,7 @@ func (c *Conn) updateTSRecent(now Instant, seg *wire.TCP) {
 	}
 	fresh := int32(seg.Opts.TSVal-c.tsRecent) >= 0 || c.tsRecentOutdated(now)
 	if fresh && seg.Seq.LessEq(c.ack.lastSent) {
+		c.ack.beforeHole.note(c)
 		c.tsRecent, c.tsRecentAt = seg.Opts.TSVal, now
 	}
 }
@@ -215,7 +218,7 @@ func (c *Conn) checkPAWS(now Instant, seg *wire.TCP) DropReason {
 		// drop the segment." RFC 7323 §3.2
 		return DropNoTimestamp
 	}
-	if int32(seg.Opts.TSVal-c.tsRecent) >= 0 {
+	if int32(seg.Opts.TSVal-c.tsRecent) >= 0 || c.ack.beforeHole.covers(c, seg) {
 		return DropNone
 	}
 	if c.tsRecentOutdated(now) {
@@ -232,6 +235,41 @@ func (c *Conn) checkPAWS(now Instant, seg *wire.TCP) DropReason {
 		c.challenge(now)
 	}
 	return DropPAWS
+}
+
+// tsHole is TS.Recent as it was before a retransmission filled a hole: no text that was
+// missing then has been sent for the first time with an older timestamp.
+//
+// DEVIATION RFC 7323 §5.3: R1 compares with TS.Recent alone, and "could lead to discarding
+// some segments unnecessarily", those "delayed until after the retransmission ... arrives",
+// which it holds to be "very unlikely". It is not on a path that reorders: while a sender
+// repairs a loss, each segment that is late by a few milliseconds is overtaken by a
+// retransmission, is discarded, and so is the next loss; on 500 Mbit/s with 1 % late by 3 ms
+// a single loss became a series. What PAWS is for stays: between the two timestamps there is
+// less than a quarter of the sequence space, so that nothing can be a duplicate of an earlier
+// turn of it.
+type tsHole struct {
+	valid    bool
+	tsRecent uint32       // TS.Recent before the hole was filled
+	rcvNxt   seqnum.Value // and RCV.NXT
+}
+
+// tsHoleSpan is the sequence space for which a tsHole holds.
+const tsHoleSpan = 1 << 30
+
+// note is called before TS.Recent is updated.
+func (h *tsHole) note(c *Conn) {
+	switch {
+	case len(c.rcvBuf.ranges) == 0:
+		h.valid = false
+	case !h.valid:
+		*h = tsHole{true, c.tsRecent, c.rcvNxt}
+	}
+}
+
+// covers reports whether seg may be text that was overtaken by a retransmission.
+func (h *tsHole) covers(c *Conn, seg *wire.TCP) bool {
+	return h.valid && int32(seg.Opts.TSVal-h.tsRecent) >= 0 && h.rcvNxt.Size(c.rcvNxt) < tsHoleSpan
 }
 
 // tsRecentOutdated reports whether TS.Recent is so old that the peer's clock may

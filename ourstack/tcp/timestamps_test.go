@@ -247,3 +247,33 @@ func TestTimestampOfAnAckThatAdvancesNothingIsNoSample(t *testing.T) { // RFC 73
 		}
 	})
 }
+
+// TestTextOvertakenByARetransmission is the example of RFC 7323 §5.3 of segments that are
+// discarded unnecessarily: they are kept, and nothing older is.
+func TestTextOvertakenByARetransmission(t *testing.T) {
+	begin := func(s *script) {
+		s.passive(withTS)
+		s.c.ack.quick = 100
+		s.recv("P. 1:101(100) ack 1 <TS val 1000 ecr 0>")
+		s.drain()                                           // TS.Recent follows what was acknowledged
+		s.recv("P. 201:301(100) ack 1 <TS val 1002 ecr 0>") // 101:201 is lost, 301:401 late
+		s.recv("P. 401:501(100) ack 1 <TS val 1004 ecr 0>")
+		s.recv("P. 101:201(100) ack 1 <TS val 1030 ecr 0>") // resent
+		s.drain()
+	}
+	run(t, Config{}, func(s *script) {
+		begin(s)
+		s.wantDrop(s.recv("P. 301:401(100) ack 1 <TS val 999 ecr 0>"), DropPAWS) // older than what came before the hole
+		s.drain()
+		s.wantDrop(s.recv("P. 301:401(100) ack 1 <TS val 1003 ecr 0>"), DropNone)
+		s.wantEcr("the late text closes the gap; TS.Recent stays", ". 1:1(0) ack 501", 1030)
+		s.recv("P. 501:601(100) ack 1 <TS val 1031 ecr 0>")
+		s.drain()
+		s.wantDrop(s.recv("P. 601:701(100) ack 1 <TS val 1030 ecr 0>"), DropPAWS) // nothing is missing any more
+	})
+	run(t, Config{}, func(s *script) {
+		begin(s)
+		s.c.ack.beforeHole.rcvNxt = s.c.rcvNxt.Sub(tsHoleSpan)
+		s.wantDrop(s.recv("P. 301:401(100) ack 1 <TS val 1003 ecr 0>"), DropPAWS) // sequence numbers may have turned
+	})
+}
