@@ -19,7 +19,7 @@ const (
 	dropTTL                          // TTL expired on the way to another host
 	dropSourceRoute                  // source routes are refused
 	dropProtocol                     // neither ICMP, TCP nor UDP
-	dropTCPFlags                     // SYN with FIN or RST
+	dropTCPFlags                     // SYN with FIN, or neither SYN nor ACK for a listener
 	dropNoConn                       // no connection, and no RST for it
 	dropNoListener                   // answered with RST
 	dropRSTLimit                     // no RST: rate limit

@@ -131,8 +131,11 @@ func (in *input) listenerSegment(l *Listener, t tcp.Tuple, minISS *seqnum.Value)
 		return in.listenerSYN(l, t, minISS)
 	case in.seg.Flags&wire.FlagACK != 0 && in.seg.Flags&wire.FlagSYN == 0:
 		return in.listenerACK(l, t)
-	default:
+	case in.seg.Flags&wire.FlagACK != 0:
 		return in.refuse(t)
+	default:
+		// "Fourth, other data or control: This should not be reached. Drop the segment and return."
+		return dropTCPFlags
 	}
 }
 
