@@ -34,6 +34,9 @@ const importPolicy = `
 	GOOD = std !testing !unsafe
 	vpngw/adapter: GOOD vpngw/ourstack vpngw/ourstack/tcp golang.zx2c4.com/wireguard/tun
 		golang.org/x/net/dns/dnsmessage
+	# WireGuard's UDP sockets; recvmmsg and sendmmsg take pointers.
+	vpngw/adapter/wgbind: GOOD unsafe golang.zx2c4.com/wireguard/conn golang.zx2c4.com/wireguard/tun
+		golang.org/x/sys/unix
 
 	# Plain data.
 	vpngw/config: GOOD !log !net/http !os/exec !sync !sync/atomic github.com/BurntSushi/toml
@@ -47,7 +50,7 @@ const importPolicy = `
 		github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term rsc.io/qr
 	vpngw/cmd/vpngw/internal/daemon:  OURS github.com/fsnotify/fsnotify
 	vpngw/cmd/vpngw/internal/dns:     OURS github.com/miekg/dns
-	vpngw/cmd/vpngw/internal/gateway: OURS vpngw/adapter golang.zx2c4.com/wireguard/conn/...
+	vpngw/cmd/vpngw/internal/gateway: OURS vpngw/adapter vpngw/adapter/wgbind golang.zx2c4.com/wireguard/conn/...
 		golang.zx2c4.com/wireguard/device golang.zx2c4.com/wireguard/tun golang.org/x/net/...
 		golang.org/x/sys/... golang.org/x/time/rate
 

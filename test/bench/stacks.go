@@ -17,6 +17,7 @@ import (
 	"golang.zx2c4.com/wireguard/tun/netstack"
 
 	"vpngw/adapter"
+	"vpngw/adapter/wgbind"
 )
 
 const mtu = 1420
@@ -34,10 +35,25 @@ type host struct {
 	null   *nullDevice // of the "ideal" stack, which has no connections
 }
 
-// stack makes one end.
-type stack func(addr netip.Addr) (host, error)
+// stack makes one end, and what wireguard-go is made of beneath it.
+type stack struct {
+	end     func(addr netip.Addr) (host, error)
+	beneath func(d tun.Device) (conn.Bind, tun.Device)
+}
 
-var stacks = map[string]stack{"ours": ours, "netstack": gvisor, "ideal": ideal}
+// The stacks by name. What the others have beneath is wireguard-go as it comes.
+var stacks = map[string]stack{
+	"ours":         {ours, ownBind},
+	"ours/std":     {ours, stockBind},    // over the stock bind
+	"ours/nolimit": {ours, ownUnlimited}, // over our bind, without a bound inside the device
+	"netstack":     {gvisor, stockBind},
+	"ideal":        {ideal, stockBind},
+	"ideal/own":    {ideal, ownBind},
+}
+
+func stockBind(d tun.Device) (conn.Bind, tun.Device)    { return conn.NewDefaultBind(), d }
+func ownUnlimited(d tun.Device) (conn.Bind, tun.Device) { return wgbind.New(), d }
+func ownBind(d tun.Device) (conn.Bind, tun.Device)      { return wgbind.Limit(wgbind.New(), d) }
 
 func ours(addr netip.Addr) (host, error) {
 	dev, n, err := adapter.CreateNetTUN([]netip.Addr{addr}, nil, mtu)
@@ -70,10 +86,10 @@ func ideal(addr netip.Addr) (host, error) {
 
 // pair makes two ends and joins them.
 func pair(s stack, direct bool) (a, b host, stop func(), err error) {
-	if a, err = s(addrA); err != nil {
+	if a, err = s.end(addrA); err != nil {
 		return a, b, nil, err
 	}
-	if b, err = s(addrB); err != nil {
+	if b, err = s.end(addrB); err != nil {
 		return a, b, nil, err
 	}
 	if direct {
@@ -81,7 +97,7 @@ func pair(s stack, direct bool) (a, b host, stop func(), err error) {
 		go carry(b.dev, a.dev)
 		return a, b, func() { _ = a.dev.Close(); _ = b.dev.Close() }, nil
 	}
-	stop, err = tunnel(a.dev, b.dev)
+	stop, err = tunnel(s, a.dev, b.dev)
 	return a, b, stop, err
 }
 
@@ -109,7 +125,7 @@ func carry(from, to tun.Device) {
 }
 
 // tunnel joins two devices by WireGuard over loopback.
-func tunnel(a, b tun.Device) (stop func(), err error) {
+func tunnel(s stack, a, b tun.Device) (stop func(), err error) {
 	ka, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -118,7 +134,7 @@ func tunnel(a, b tun.Device) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	wa, wb := newWireGuard(a), newWireGuard(b)
+	wa, wb := newWireGuard(s, a), newWireGuard(s, b)
 	stop = func() { wa.Close(); wb.Close() }
 	err = errors.Join(configure(wa, ka), configure(wb, kb))
 	if err == nil {
@@ -127,8 +143,9 @@ func tunnel(a, b tun.Device) (stop func(), err error) {
 	return stop, err
 }
 
-func newWireGuard(d tun.Device) *device.Device {
-	return device.NewDevice(d, conn.NewDefaultBind(), device.NewLogger(device.LogLevelError, ""))
+func newWireGuard(s stack, d tun.Device) *device.Device {
+	bind, d := s.beneath(d)
+	return device.NewDevice(d, bind, device.NewLogger(device.LogLevelError, ""))
 }
 
 func configure(w *device.Device, k *ecdh.PrivateKey) error {

@@ -11,10 +11,10 @@ import (
 	"sync"
 	"syscall"
 
-	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun"
 
+	"vpngw/adapter/wgbind"
 	"vpngw/config"
 )
 
@@ -24,7 +24,8 @@ type tunnel struct{ dev *device.Device }
 // newTunnel makes a device that is not up yet: it has no socket.
 func newTunnel(t tun.Device, log *slog.Logger) tunnel {
 	quiet := &quietTUN{Device: t, events: make(chan tun.Event)}
-	return tunnel{device.NewDevice(quiet, conn.NewDefaultBind(), deviceLogger(log))}
+	bind, limited := wgbind.Limit(wgbind.New(), quiet)
+	return tunnel{device.NewDevice(limited, bind, deviceLogger(log))}
 }
 
 // A quietTUN does not announce that it is up. wireguard-go would bring itself up by that, in a

@@ -1,0 +1,198 @@
+package wgbind
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.zx2c4.com/wireguard/conn"
+	"golang.zx2c4.com/wireguard/tun"
+)
+
+// Limit bounds what stands inside a WireGuard device that is made of what it returns instead of b and
+// t: insideMax packets, and a batch more, between t's Read and b's Send, and as many between b's
+// receive functions and t's Write. Until packets have left, Read and the receive functions wait.
+//
+// Packets that the device drops it counts as gone, if it can see that; else if nothing else comes
+// out for insideStall. Packets of the device's own, handshakes and keepalives, are not counted.
+func Limit(b conn.Bind, t tun.Device) (conn.Bind, tun.Device) {
+	l := &limit{closed: make(chan struct{})}
+	l.out.init(l.closed)
+	l.in.init(l.closed)
+	return &limitedBind{Bind: b, limit: l}, &limitedDevice{Device: t, limit: l}
+}
+
+// limit is what the two sides share.
+type limit struct {
+	out, in meter
+	once    sync.Once
+	closed  chan struct{}
+}
+
+// A meter counts the packets inside a device in one direction.
+type meter struct {
+	inside atomic.Int64
+	left   atomic.Uint64 // packets that ever left
+
+	waiting atomic.Int32
+	roomy   chan struct{} // holds a token for a waiter when there is room
+	closed  <-chan struct{}
+}
+
+func (m *meter) init(closed <-chan struct{}) { m.roomy, m.closed = make(chan struct{}, 1), closed }
+
+func (m *meter) enter(n int) { m.inside.Add(int64(n)) }
+
+// leave counts n packets as gone. Waiters go on once there is room for a batch, not for each packet.
+func (m *meter) leave(n int) {
+	if n == 0 {
+		return
+	}
+	m.left.Add(uint64(n))
+	inside := m.inside.Add(-int64(n))
+	if inside < 0 {
+		// After insideStall what was no longer counted came out after all.
+		m.inside.CompareAndSwap(inside, 0)
+	}
+	if inside <= insideMax-batchSize && m.waiting.Load() > 0 {
+		m.signal()
+	}
+}
+
+func (m *meter) signal() {
+	select {
+	case m.roomy <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when there is room, or when the device was closed.
+func (m *meter) wait() {
+	if m.inside.Load() < insideMax {
+		return
+	}
+	m.waiting.Add(1)
+	defer m.waiting.Add(-1)
+	stall := time.NewTimer(insideStall)
+	defer stall.Stop()
+	for left := m.left.Load(); m.inside.Load() >= insideMax; {
+		select {
+		case <-m.roomy:
+		case <-m.closed:
+			return
+		case <-stall.C:
+			now := m.left.Load()
+			if now == left {
+				m.inside.Store(0)
+			}
+			left = now
+			stall.Reset(insideStall)
+		}
+	}
+	if m.waiting.Load() > 1 {
+		m.signal() // the other family's receiver may wait too
+	}
+}
+
+// A handover remembers the packets that a device was given in its own buffers. The device puts another
+// buffer where it keeps a packet, so at the next call those that are still there were dropped.
+type handover struct{ given []uintptr } // addresses of buffers; 0: not counted
+
+// dropped returns how many of the last call's packets the device did not keep.
+func (h *handover) dropped(bufs [][]byte) (n int) {
+	for i, p := range h.given {
+		if p != 0 && i < len(bufs) && p == address(bufs[i]) {
+			n++
+		}
+	}
+	h.given = h.given[:0]
+	return n
+}
+
+// give notes the buffers of n packets, of which those do not count whose sizes counts refuses.
+func (h *handover) give(bufs [][]byte, sizes []int, n int, counts func(b []byte, size int) bool) (counted int) {
+	for i := range n {
+		var p uintptr
+		if counts(bufs[i], sizes[i]) {
+			p = address(bufs[i])
+			counted++
+		}
+		h.given = append(h.given, p)
+	}
+	return counted
+}
+
+type limitedDevice struct {
+	tun.Device
+	*limit
+	handover handover // of Read, which has one caller
+}
+
+func (d *limitedDevice) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
+	d.out.leave(d.handover.dropped(bufs))
+	d.out.wait()
+	n, err := d.Device.Read(bufs, sizes, offset)
+	d.out.enter(d.handover.give(bufs, sizes, n, notEmpty))
+	return n, err
+}
+
+func notEmpty(_ []byte, size int) bool { return size > 0 }
+
+func (d *limitedDevice) Write(bufs [][]byte, offset int) (int, error) {
+	n, err := d.Device.Write(bufs, offset)
+	d.in.leave(len(bufs))
+	return n, err
+}
+
+// Close ends all waiting.
+func (d *limitedDevice) Close() error {
+	d.once.Do(func() { close(d.closed) })
+	return d.Device.Close()
+}
+
+type limitedBind struct {
+	conn.Bind
+	*limit
+}
+
+func (b *limitedBind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
+	fns, port, err := b.Bind.Open(port)
+	if err != nil {
+		return nil, port, err
+	}
+	for i, receive := range fns {
+		r := &limitedReceiver{receive: receive, in: &b.in}
+		fns[i] = r.receiveLimited
+	}
+	return fns, port, nil
+}
+
+func (b *limitedBind) Send(bufs [][]byte, to conn.Endpoint) error {
+	err := b.Bind.Send(bufs, to)
+	n := 0
+	for _, p := range bufs {
+		if isData(p, len(p)) {
+			n++
+		}
+	}
+	b.out.leave(n)
+	return err
+}
+
+// A limitedReceiver is a receive function, which has one caller.
+type limitedReceiver struct {
+	receive  conn.ReceiveFunc
+	in       *meter
+	handover handover
+}
+
+func (r *limitedReceiver) receiveLimited(bufs [][]byte, sizes []int, eps []conn.Endpoint) (int, error) {
+	r.in.leave(r.handover.dropped(bufs))
+	r.in.wait()
+	n, err := r.receive(bufs, sizes, eps)
+	r.in.enter(r.handover.give(bufs, sizes, n, isData))
+	return n, err
+}
+
+// isData reports whether a message of WireGuard carries a packet: type 4, and longer than a keepalive.
+func isData(b []byte, size int) bool { return size > 32 && b[0] == 4 }

@@ -1,0 +1,30 @@
+package wgbind
+
+import "time"
+
+const (
+	// batchSize is how many packets one Send or one call of a receive function moves at most: that of
+	// wireguard-go's own bind, which is what its device is tuned for.
+	batchSize = 128
+
+	// messagesMax is how many datagrams, each perhaps made of up to segmentsMax, one system call receives.
+	messagesMax = 16
+	// segmentsMax is how many segments a datagram may be cut into or made of: UDP_MAX_SEGMENTS of older
+	// kernels and UDP_GRO_CNT_MAX of all.
+	segmentsMax = 64
+	// datagramMax is the longest UDP payload, in bytes.
+	datagramMax = 1<<16 - 1 - 8
+
+	// endpointsMax is how many endpoints of 200 bytes a generation of the cache holds. More peers than
+	// twice that, active at once, cost an allocation per run of packets; the stock bind has one per packet.
+	endpointsMax = 8192
+
+	// insideMax is how many packets may stand inside a device in each direction, see Limit. Four batches
+	// keep every stage busy: one is read, one encrypted per core, one sent. More costs only latency and
+	// memory: each takes a buffer of 64 KiB out of the device's pools.
+	insideMax = 4 * batchSize
+	// insideStall is how long Limit waits while nothing at all comes out of the device, before it
+	// concludes that what went in stays there (packets to a peer that has no session yet, packets
+	// that fail authentication) and stops counting them. Ten times what a full device takes.
+	insideStall = 10 * time.Millisecond
+)
