@@ -29,6 +29,7 @@ type TCPConn struct {
 	linger      atomic.Int64                   // see SetLinger; its seconds plus 1, so that 0 is the default
 	lingerTimer atomic.Pointer[time.Timer]     // aborts a closed connection
 	keepAlive   atomic.Pointer[keepAliveState] // nil until it is changed
+	watcher     atomic.Pointer[watcher]        // nil until Watch
 }
 
 var _ net.Conn = (*TCPConn)(nil)
@@ -50,6 +51,9 @@ func (c *connNotifier) Notify(e tcp.Event) {
 	}
 	if e&(tcp.EventWritable|tcp.EventConnected|tcp.EventSoftError|tcp.EventClosed) != 0 {
 		c.wr.wake()
+	}
+	if w := c.watcher.Load(); w != nil {
+		w.tell(e)
 	}
 	if e&(tcp.EventClosed|tcp.EventReleased) != 0 {
 		if t := c.lingerTimer.Load(); t != nil {

@@ -61,24 +61,31 @@ func (c *TCPConn) writeSome(w io.Writer) (n int64, end bool, err error) {
 	defer c.rd.release()
 	for {
 		armed := c.rd.arm()
-		out := outgoings.Get().(*outgoing)
-		view, err := c.conn.Peek(out.view[:0])
-		if err == nil {
-			n, err = c.handOver(w, out, view)
-		}
-		outgoings.Put(out)
+		n, err := c.tryWriteSome(w)
 		switch {
-		case len(view) > 0:
-			return n, false, err
 		case err == io.EOF: //nolint:errorlint // the stack returns it bare
-			return 0, true, nil
-		case !errors.Is(err, ourstack.ErrWouldBlock):
-			return 0, false, c.opError("read", err)
+			return n, true, nil
+		case err != ErrNotReady: //nolint:errorlint // as it is
+			return n, false, err
 		}
 		if err := c.rd.wait(armed); err != nil {
 			return 0, false, c.opError("read", err)
 		}
 	}
+}
+
+// tryWriteSome hands one batch to w, or returns ErrNotReady or io.EOF. It holds rd.
+func (c *TCPConn) tryWriteSome(w io.Writer) (n int64, err error) {
+	out := outgoings.Get().(*outgoing)
+	defer outgoings.Put(out)
+	view, err := c.conn.Peek(out.view[:0])
+	switch {
+	case err == nil:
+		return c.handOver(w, out, view)
+	case errors.Is(err, ourstack.ErrWouldBlock):
+		return 0, ErrNotReady
+	}
+	return 0, c.opError("read", err)
 }
 
 // handOver writes a view of the receive buffer to w and gives it back to the stack.

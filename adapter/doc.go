@@ -28,7 +28,8 @@
 //	net.go options.go     Net: made, closed
 //	tun.go pump.go        the device; the timer and the wake-up of its reader
 //	gate.go deadline.go   waiting: turns, wake-ups, deadlines, Close
-//	conn.go conn_options.go conn_copy*.go   TCPConn: net.Conn; Set methods and Info; ReadFrom and WriteTo
+//	conn.go conn_options.go conn_copy*.go   TCPConn: net.Conn; Set methods and Info; ReadFrom and WriteTo, and
+//	                      both in steps that do not wait
 //	listener.go dialer.go packetconn*.go ping.go   as in package net
 //	forward*.go           requests for addresses that are not local
 //	forward_open.go       the other way: to a client as from such an address

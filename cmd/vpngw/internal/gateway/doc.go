@@ -33,6 +33,8 @@
 //	forward_{tcp,udp,icmp}.go       one per protocol
 //	dial.go, answer.go              the far side of TCP, and what the client is told of it
 //	pipe.go, reset_*.go             two copies, and how they end
+//	pipe_events_linux.go            the same without goroutines that wait
+//	pipe_poller_linux.go            tells it of the sockets' data
 //	udpsocket*.go, recverr_linux.go the far side of UDP, and its ICMP errors
 //	pingsocket*.go, idle.go         the far side of echo requests; idle timers
 //	policy.go, guard.go             may a peer reach it?
@@ -44,8 +46,10 @@
 //
 // # Goroutines and locks
 //
-// A dial under way has one goroutine, an open TCP flow two, a UDP mapping two, a ping flow one. All
-// are counted in forwarder.open and end with their peer, with Close, or with the flow.
+// A dial under way has one goroutine. An open TCP flow has one for each direction that has something
+// to move and none while it is idle (on Linux; elsewhere always two). A UDP mapping has two, a ping
+// flow one. All are counted in forwarder.open and end with their peer, with Close, or with the flow;
+// poller.run ends with Close.
 //
 // Gateway.mu (lifecycle, reload) comes before all others, pingFlows.mu before budgets.mu and peer.mu.
 // The rest are never held together, and nothing blocks under any of them but Gateway.mu.

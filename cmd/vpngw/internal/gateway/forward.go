@@ -25,6 +25,7 @@ type forwarder struct {
 	listenUDP func(at netip.AddrPort) (upstreamUDP, error) // zero: any port
 	udpPorts  udpPorts
 	pings     pingFlows
+	poller    poller // of upstream TCP sockets
 
 	peers    atomic.Pointer[peerTable] // never nil
 	settings atomic.Pointer[config.Forward]
@@ -81,6 +82,7 @@ func (f *forwarder) end(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		f.open.Wait()
+		f.poller.close()
 		close(done)
 	}()
 	select {

@@ -43,14 +43,15 @@ type tcpFlow struct {
 	ttl   int // of our SYN: a hop less than the client's, as behind any router
 	began time.Time
 
-	cancel    context.CancelCauseFunc // ends the dial
-	dialOnce  sync.Once               // returns the dial's budget
-	halves    atomic.Int32            // directions that have ended in order
+	dialOnce  sync.Once    // returns the dial's budget
+	halves    atomic.Int32 // directions that have ended in order
 	abortOnce sync.Once
 
-	mu       sync.Mutex // guards the fields below
+	mu       sync.Mutex              // guards the fields below
+	cancel   context.CancelCauseFunc // ends the dial
 	aborted  error
 	down, up tcpConn // to the client, to the destination; nil while dialling
+	stopped  func()  // if not nil: called after the connections were reset
 }
 
 // handleTCP answers a request. It does not block: what takes time runs in the flow's own goroutine.
@@ -139,34 +140,56 @@ func (t *tcpFlow) releaseBudget() {
 	t.f.budgets.release(&t.f.budgets.tcp, t.peer, t.dst)
 }
 
-// run dials, answers the client, copies, and cleans up.
+// run dials, answers the client, and copies. Whatever it comes to, gone is called in the end.
 func (t *tcpFlow) run(ctx context.Context, req tcpRequest) {
-	defer t.peer.leave(t)
-	defer t.releaseBudget()
-	defer t.cancel(nil)
+	if !t.open(ctx, req) {
+		t.gone()
+		return
+	}
+	t.f.counters.tcpAccepted.Add(1)
+	t.carry()
+}
 
+// open dials and answers the client.
+func (t *tcpFlow) open(ctx context.Context, req tcpRequest) bool {
+	defer t.dialEnded()
 	up, ok := t.dialUpstream(ctx, req)
 	if !ok {
-		return
+		return false
 	}
 	down, err := req.accept()
 	if err != nil { // the client went away in the last moment, or the stack is full
 		t.f.counters.tcpGaveUp.Add(1)
 		req.reject(answerNothing)
 		reset(up)
-		return
+		return false
 	}
 	t.endDial()
-	if !t.opened(down, up) {
-		return
+	return t.opened(down, up)
+}
+
+// dialEnded ends the contexts of the dial, which need not live as long as the flow.
+func (t *tcpFlow) dialEnded() {
+	t.mu.Lock()
+	cancel := t.cancel
+	t.cancel = func(error) {}
+	t.mu.Unlock()
+	cancel(nil)
+}
+
+// gone cleans up after the flow, which has left the peer then.
+func (t *tcpFlow) gone() {
+	t.mu.Lock()
+	opened, cause := t.down != nil, t.aborted
+	t.mu.Unlock()
+	if opened {
+		if cause != nil {
+			t.f.counters.tcpReset.Add(1)
+		}
+		t.log(slog.LevelDebug, "tcp flow ended", "cause", cause, "after", time.Since(t.began))
 	}
-	t.cancel(nil) // the contexts of the dial need not live as long as the flow
-	t.f.counters.tcpAccepted.Add(1)
-	cause := t.pipe()
-	if cause != nil {
-		t.f.counters.tcpReset.Add(1)
-	}
-	t.log(slog.LevelDebug, "tcp flow ended", "cause", cause, "after", time.Since(t.began))
+	t.releaseBudget()
+	t.peer.leave(t)
 }
 
 // dialUpstream connects to the destination; if that fails it tells the client.
@@ -257,13 +280,13 @@ func (t *tcpFlow) client() netip.AddrPort { return t.src }
 
 // abort ends the flow at once: the dial is cancelled, an open connection is reset on both sides.
 func (t *tcpFlow) abort(cause error) {
-	t.cancel(cause)
 	t.mu.Lock()
 	if t.aborted == nil {
 		t.aborted = cause
 	}
-	down, up := t.down, t.up
+	cancel, down, up, stopped := t.cancel, t.down, t.up, t.stopped
 	t.mu.Unlock()
+	cancel(cause)
 	if down == nil {
 		return
 	}
@@ -271,6 +294,9 @@ func (t *tcpFlow) abort(cause error) {
 		reset(down)
 		reset(up)
 	})
+	if stopped != nil {
+		stopped()
+	}
 }
 
 func (t *tcpFlow) log(level slog.Level, msg string, args ...any) {

@@ -28,6 +28,10 @@ const (
 	// address and port.
 	tcpFlowsPerDstMax = 20000
 
+	// pollerEvents is how many upstream sockets with something to read are taken from the kernel at
+	// once. More are taken in the next turn.
+	pollerEvents = 128
+
 	// udpMappingsMax bounds UDP mappings (one per client address and port), one file each.
 	udpMappingsMax = 32768
 	// udpContactsMax bounds the hosts that one mapping remembers having sent to (address-dependent

@@ -10,6 +10,12 @@ import (
 	"vpngw/adapter"
 )
 
+// carryBlocking copies both ways until the flow has ended, then calls gone.
+func (t *tcpFlow) carryBlocking() {
+	t.pipe()
+	t.gone()
+}
+
 // pipe copies both ways until the flow has ended. It returns nil if it ended in order, otherwise
 // why it was reset.
 //

@@ -1,0 +1,55 @@
+//go:build unix
+
+package adapter
+
+import (
+	"io"
+	"syscall"
+)
+
+// Source is a *net.TCPConn or *net.UnixConn from which ReadStep reads. It has one user at a time.
+type Source struct {
+	copy  socketCopy
+	raw   syscall.RawConn
+	empty bool // what the last step found
+	step  func(fd uintptr) bool
+}
+
+// NewSource prepares r for ReadStep of c. ok is false for other types than those named.
+func (c *TCPConn) NewSource(r io.Reader) (s *Source, ok bool) {
+	src, ok := asStreamSocket(r)
+	if !ok {
+		return nil, false
+	}
+	raw, err := src.SyscallConn()
+	if err != nil {
+		return nil, false
+	}
+	s = &Source{copy: socketCopy{conn: c, src: src}, raw: raw}
+	s.step = func(fd uintptr) bool {
+		s.empty = !s.copy.step(fd)
+		return true // never wait
+	}
+	return s, true
+}
+
+// ReadStep is one turn of ReadFrom: it reads up to 128 KiB from the socket straight into the send
+// buffer. It does not wait. It returns nil if there may be more, ErrNotReady, ErrNoRoom, io.EOF at the
+// end of the source, or an error of the source or of the connection.
+func (s *Source) ReadStep() error {
+	s.copy.full = false
+	if err := s.raw.Read(s.step); err != nil {
+		return s.copy.sourceError(err)
+	}
+	switch {
+	case s.copy.err != nil:
+		return s.copy.err
+	case s.copy.done:
+		return io.EOF
+	case s.copy.full:
+		return ErrNoRoom
+	case s.empty:
+		return ErrNotReady
+	}
+	return nil
+}
