@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,11 +17,11 @@ import (
 type endless struct {
 	tun.Device
 	conn.Bind
-	closed bool
+	closed atomic.Bool
 }
 
 func (e *endless) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
-	if e.closed {
+	if e.closed.Load() {
 		return 0, os.ErrClosed
 	}
 	return e.fill(bufs, sizes)
@@ -40,7 +41,7 @@ func (e *endless) Open(uint16) ([]conn.ReceiveFunc, uint16, error) {
 	return []conn.ReceiveFunc{receive, receive}, 1, nil
 }
 func (e *endless) BatchSize() int { return batchSize }
-func (e *endless) Close() error   { e.closed = true; return nil }
+func (e *endless) Close() error   { e.closed.Store(true); return nil }
 
 // side is one direction through a limited device: where batches go in, and where they come out.
 type side struct {
