@@ -125,6 +125,10 @@ func TestStartsThatFailSayOneSentence(t *testing.T) {
 		}
 	}
 	h.wantSentence([]string{"up", "--listen-port", "0", "--state", "locked/state"}, "cannot write the state directory", "--state")
+	if err := os.WriteFile(filepath.Join(h.dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.wantSentence([]string{"up", "--listen-port", "0", "--state", "file"}, "is no directory", "--state")
 
 	p := h.start("up", "--listen-port", "0")
 	p.waitFor("The gateway runs")

@@ -158,5 +158,8 @@ func stateError(dir string, err error) error {
 		return fmt.Errorf("cannot write the state directory %s: make it writable for user %s, or choose another with --state (%w)",
 			dir, strconv.Itoa(os.Getuid()), err)
 	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("the state directory %s is no directory, or is below a file: choose another with --state (%w)", dir, err)
+	}
 	return err
 }
