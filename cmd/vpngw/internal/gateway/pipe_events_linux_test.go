@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// flowGoroutines are the goroutines that carry flows.
+func flowGoroutines() int {
+	buf := make([]byte, 4<<20)
+	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "gateway.(*eventPipe).run")
+}
+
+func TestIdleFlowsHaveNoGoroutine(t *testing.T) {
+	s := startSite(t, testConfig(t, 1))
+	c := s.client(0)
+	var ends []net.Conn
+	for range 8 {
+		down, up := s.open(c, "192.0.2.1:80")
+		ends = append(ends, down, up)
+	}
+	for round := range 3 { // they come to life again each time
+		for i := 0; i < len(ends); i += 2 {
+			down, up := ends[i], ends[i+1]
+			for _, way := range []struct{ from, to net.Conn }{{down, up}, {up, down}} {
+				if _, err := way.from.Write([]byte{1, 2}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(way.to, make([]byte, 2)); err != nil {
+					t.Fatalf("round %d, connection %d: %v", round, i/2, err)
+				}
+			}
+		}
+		eventually(t, "no goroutine of a flow", func() bool { return flowGoroutines() == 0 })
+	}
+	if n := s.Status().Totals.Flows.TCP; n != 8 {
+		t.Errorf("%d flows are open", n)
+	}
+	for _, end := range ends {
+		_ = end.Close()
+	}
+	eventually(t, "the flows are gone", func() bool { return s.Status().Totals.Flows == FlowCounts{} })
+	s.fwd.poller.mu.Lock()
+	defer s.fwd.poller.mu.Unlock()
+	if n := len(s.fwd.poller.flows); n != 0 {
+		t.Errorf("the poller knows of %d flows", n)
+	}
+}
+
+// TestPollerThatCannotBeUsed: without a poller a flow is carried the other way.
+func TestPollerThatCannotBeUsed(t *testing.T) {
+	s := startSite(t, testConfig(t, 1))
+	s.fwd.poller.close()
+	if err := s.fwd.poller.add(nil, nil); err != os.ErrClosed { //nolint:errorlint // as it is
+		t.Fatal(err)
+	}
+	down, up := s.open(s.client(0), netip.MustParseAddrPort("192.0.2.1:80").String())
+	_, _ = down.Write([]byte("x"))
+	if _, err := io.ReadFull(up, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	_ = up.Close()
+	if _, err := down.Read(make([]byte, 1)); err != io.EOF {
+		t.Fatal(err)
+	}
+	_ = down.Close()
+	eventually(t, "the flow is gone", func() bool { return s.Status().Totals.Flows == FlowCounts{} })
+}
