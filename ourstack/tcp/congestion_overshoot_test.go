@@ -78,3 +78,32 @@ func TestEverySecondSegmentOfALargeWindowIsKept(t *testing.T) {
 		t.Errorf("%d ranges are held of 400", n)
 	}
 }
+
+// TestSlowStartOvershootOnAConnection: what is lost of the flight that ended slow start is taken off
+// before the reduction, also what recovery finds later; then proportional rate reduction leads to
+// the lower ssthresh. In congestion avoidance FlightSize alone counts (RFC 5681 §3.1 equation 4).
+func TestSlowStartOvershootOnAConnection(t *testing.T) {
+	for _, c := range []struct {
+		slowStart   bool
+		first, both uint32 // ssthresh when 4 of 20 segments are lost, and when 8 are
+	}{{true, 8000, 6000}, {false, 10000, 10000}} {
+		run(t, Config{CongestionControl: "newreno"}, func(s *script) {
+			s.bulk(withSACK, 20)
+			if c.slowStart {
+				s.c.win.ssthresh = 1 << 30
+			}
+			s.acks(0, [2]int{4, 10})
+			if got := s.c.win.ssthresh; got != c.first {
+				s.fatalf("slow start %v: ssthresh %d after 4 lost of 20, want %d", c.slowStart, got, c.first)
+			}
+			s.drain()
+			s.acks(0, [2]int{4, 10}, [2]int{14, 20})
+			if got := s.c.win.ssthresh; got != c.both {
+				s.fatalf("slow start %v: ssthresh %d after 8 lost of 20, want %d", c.slowStart, got, c.both)
+			}
+			if n := s.c.counters.FastRecoveries; n != 1 {
+				s.fatalf("%d recoveries of one flight", n)
+			}
+		})
+	}
+}

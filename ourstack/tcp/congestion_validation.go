@@ -104,6 +104,13 @@ func (u *cwndUse) onLoss() { u.pending = 0 }
 // indicates that the path capacity was exceeded by at least R; hence, the calculated
 // cwnd is reduced by at least R before the window is halved" (RFC 7661 §4.4.1, after
 // Jump Start): what is reduced is what the path has carried.
+//
+// DEVIATION RFC 9438 §4.6: ssthresh is "flight_size * beta_cubic", whatever was lost of it. Seven
+// tenths of a flight of twice what the path holds are 1.4 times what it holds: the next
+// round trip is one of loss again. RFC 5681 §3.2 is kept, which asks for "no more than"
+// half of FlightSize. It costs nothing where the loss was not of a full queue: one segment of
+// a window is subtracted as one segment. In congestion avoidance, where the window has grown by
+// a segment or so since the queue was full, nothing is subtracted.
 type overshoot struct {
 	on   bool
 	base uint32 // FlightSize at the first loss
