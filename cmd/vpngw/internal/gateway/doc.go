@@ -35,6 +35,7 @@
 //	pipe.go, reset_*.go             two copies, and how they end
 //	pipe_events_linux.go            the same without goroutines that wait
 //	pipe_poller_linux.go            tells it of the sockets' data
+//	forward_udp_*.go                carrying, filtering, hairpins, idle mappings
 //	udpsocket*.go, recverr_linux.go the far side of UDP, and its ICMP errors
 //	pingsocket*.go, idle.go         the far side of echo requests; idle timers
 //	policy.go, guard.go             may a peer reach it?
@@ -47,8 +48,8 @@
 // # Goroutines and locks
 //
 // A dial under way has one goroutine. An open TCP flow has one for each direction that has something
-// to move and none while it is idle (on Linux; elsewhere always two). A UDP mapping has two, a ping
-// flow one. All are counted in forwarder.open and end with their peer, with Close, or with the flow;
+// to move and none while it is idle (on Linux; elsewhere always two). A UDP mapping has none on Linux,
+// where udpPoller.run serves all of them, and two elsewhere, while there are any; a ping flow has one. All are counted in forwarder.open and end with their peer, with Close, or with the flow;
 // poller.run ends with Close.
 //
 // Gateway.mu (lifecycle, reload) comes before all others, pingFlows.mu before budgets.mu and peer.mu.

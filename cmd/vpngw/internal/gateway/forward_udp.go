@@ -4,7 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"vpngw/adapter"
 )
 
 // A udpRequest is the first datagram of a client's socket. It waits until one of accept and reject.
@@ -16,21 +17,24 @@ type udpRequest interface {
 }
 
 // A udpClient is a client's socket, seen from the network: whatever it sends, to wherever, is read
-// here.
+// here. Nothing blocks.
 type udpClient interface {
-	// receive blocks until close and calls datagram for each datagram of the client, the first one
-	// included; p is valid during the call. While it waits it holds no buffer.
-	receive(datagram func(p []byte, dst netip.AddrPort))
-	// send passes a datagram to the client as from src. It does not block: an error says that it
-	// was dropped.
-	send(p []byte, src netip.AddrPort) error
-	// unreachable tells the client that its last datagram to dst was not delivered.
+	// readable says who is told that there may be something to read; see adapter.UDPConn.
+	readable(f func())
+	// read takes datagrams, the first one included, and returns how many; they are the caller's until
+	// release.
+	read(ds []adapter.Datagram) int
+	release(ds []adapter.Datagram)
+	// write passes datagrams to the client, each from its From, and returns how many were not dropped.
+	write(ds []adapter.Datagram) int
+	// unreachable and fail tell the client that its last datagram to dst was not delivered.
 	unreachable(dst netip.AddrPort, told answer)
+	fail(dst netip.AddrPort, why adapter.Fault)
 	close()
 }
 
-// A udpMapping is a client's socket and ours that stands for it (RFC 4787). Filtering is
-// address-dependent (§5): only hosts that the client has sent to may answer, from any port.
+// A udpMapping is a client's socket and ours that stands for it (RFC 4787). It has no goroutine: what
+// the client sends is carried by whoever brings it, what comes back by the socket's poller.
 type udpMapping struct {
 	f    *forwarder
 	peer *peer
@@ -39,18 +43,25 @@ type udpMapping struct {
 	down udpClient
 	up   upstreamUDP
 
-	idle   idleTimer
-	notDNS atomic.Bool // it has sent to a port other than 53
+	idle idleTimer
+	rank idleRank      // among the peer's mappings
+	rule atomic.Uint32 // the destination port whose timeout is in force; see idleMax
 
 	// admits says who may send to the client, of a mapping that the client asked for (portmap.go):
-	// that one lives until its owner ends it. nil: hosts that the client has sent to.
+	// that one lives until its owner ends it. nil: see filter.
 	admits func(src netip.AddrPort) bool
+	ended  func() // called at the end of such a mapping
+
+	// carrying is not 0 while somebody is at fromClient; who comes meanwhile adds one.
+	carrying atomic.Int32
+	pending  *udpBatch // whose rest waits for the system's buffer; of who carries
+	last     netip.AddrPort
 
 	releaseOnce sync.Once
 	abortOnce   sync.Once
 
 	mu       sync.Mutex // guards contacts
-	contacts map[netip.Addr]struct{}
+	contacts contacts
 }
 
 const portDNS = 53
@@ -63,14 +74,15 @@ func (f *forwarder) handleUDP(req udpRequest) {
 		return
 	}
 	// A socket whose first datagram goes nowhere needs no mapping.
-	if d := f.policy.decide(p, protoUDP, req.destination()); d.verdict != verdictAllow {
+	if d, _ := f.judgeUDP(p, req.destination()); d.verdict != verdictAllow {
 		f.counters.udpDenied.Add(1)
 		f.log.Debug("udp denied", "peer", p.name(), "dst", req.destination(), "rule", d.rule)
 		req.reject(d.verdict.answer())
 		return
 	}
-	m := &udpMapping{f: f, peer: p, src: req.client(), contacts: map[netip.Addr]struct{}{}}
+	m := &udpMapping{f: f, peer: p, src: req.client()}
 	m.idle.init(f.epoch)
+	m.ruleBy(req.destination().Port())
 	if !m.takeBudget() {
 		f.counters.udpOverBudget.Add(1)
 		req.reject(answerNothing)
@@ -93,7 +105,7 @@ func (f *forwarder) handleUDP(req udpRequest) {
 	m.start()
 }
 
-// start runs the mapping's two goroutines until abort.
+// start makes the mapping carry datagrams until abort.
 func (m *udpMapping) start() {
 	if !m.peer.enter(m) { // removed in this moment
 		m.release()
@@ -102,18 +114,13 @@ func (m *udpMapping) start() {
 		return
 	}
 	m.f.counters.udpMapped.Add(1)
+	m.f.udpPorts.add(m)
 	if m.admits == nil {
+		m.peer.rank(m)
 		m.idle.start(m.idleMax, func() { m.abort(nil) })
 	}
-	go func() {
-		defer m.peer.leave(m)
-		var other sync.WaitGroup
-		other.Go(func() { _ = m.up.receive(m.fromUpstream, m.failedUpstream) })
-		m.down.receive(m.fromClient)
-		m.abort(nil) // the stack has closed the client's side, if nobody else has
-		other.Wait()
-		m.release()
-	}()
+	m.up.receive(m)
+	m.down.readable(m.fromClient)
 }
 
 // takeBudget takes one mapping; if the peer has none left, its longest idle one makes room.
@@ -128,7 +135,6 @@ func (m *udpMapping) takeBudget() bool {
 	}
 	m.f.counters.udpEvicted.Add(1)
 	oldest.abort(errEvicted)
-	oldest.release()
 	return b.take(&b.udp, m.peer, netip.AddrPort{})
 }
 
@@ -137,98 +143,20 @@ func (m *udpMapping) release() {
 	m.releaseOnce.Do(func() { m.f.budgets.release(&m.f.budgets.udp, m.peer, netip.AddrPort{}) })
 }
 
-// fromClient carries a datagram of the client.
-func (m *udpMapping) fromClient(p []byte, dst netip.AddrPort) {
-	if d := m.f.policy.decide(m.peer, protoUDP, dst); d.verdict != verdictAllow {
-		m.f.counters.udpDenied.Add(1)
-		m.down.unreachable(dst, d.verdict.answer())
-		return
-	}
-	m.idle.touch() // "NAT Outbound refresh behavior" RFC 4787 §4.3 REQ-6
-	if dst.Port() != portDNS && !m.notDNS.Load() {
-		m.notDNS.Store(true)
-	}
-	m.contact(dst.Addr())
-	if err := m.up.send(p, dst); err != nil {
-		m.f.counters.udpSendError.Add(1)
-		if _, told := classifyErrno(err); told != answerNothing && told != answerRefused {
-			m.down.unreachable(dst, told)
-		}
-	}
-}
-
-// fromUpstream carries an answer to the client, if it comes from a host that the client has sent
-// to.
-func (m *udpMapping) fromUpstream(p []byte, src netip.AddrPort) {
-	if m.admits != nil && !m.admits(src) || m.admits == nil && !m.contacted(src.Addr()) {
-		m.f.counters.udpStranger.Add(1)
-		return
-	}
-	m.idle.touch()
-	if err := m.down.send(p, src); err != nil {
-		m.f.counters.udpDropped.Add(1)
-	}
-}
-
-// failedUpstream tells the client what became of its datagram. It ends nothing: RFC 4787 §8 REQ-12.
-func (m *udpMapping) failedUpstream(dst netip.AddrPort, told answer) {
-	m.f.counters.udpUnreachable.Add(1)
-	m.down.unreachable(dst, told)
-}
-
-func (m *udpMapping) contact(host netip.Addr) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, known := m.contacts[host]; known {
-		return
-	}
-	if len(m.contacts) >= udpContactsMax {
-		for any := range m.contacts { // map order: as good as random
-			delete(m.contacts, any)
-			break
-		}
-	}
-	m.contacts[host] = struct{}{}
-}
-
-func (m *udpMapping) contacted(host netip.Addr) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, ok := m.contacts[host]
-	return ok
-}
-
-// idleMax is how long the mapping may be idle.
-func (m *udpMapping) idleMax() time.Duration {
-	s := m.f.settings.Load()
-	if m.notDNS.Load() {
-		return s.UDPIdleTimeout
-	}
-	return s.UDPDNSTimeout
-}
-
 func (m *udpMapping) client() netip.AddrPort { return m.src }
 
 // abort closes both sockets. A UDP client learns nothing of it.
 func (m *udpMapping) abort(error) {
 	m.idle.stop()
 	m.abortOnce.Do(func() {
+		m.f.udpPorts.remove(m)
 		m.up.close()
-		m.down.close()
+		m.down.close() // which ends what is pending, too
+		m.release()
+		m.peer.unrank(m)
+		m.peer.leave(m)
 	})
-}
-
-// longestIdleMapping returns the UDP mapping of the peer that was used least recently, nil if it
-// has none.
-func (p *peer) longestIdleMapping() *udpMapping {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var oldest *udpMapping
-	for f := range p.flows {
-		m, ok := f.(*udpMapping)
-		if ok && m.admits == nil && (oldest == nil || m.idle.used.Load() < oldest.idle.used.Load()) {
-			oldest = m
-		}
+	if m.ended != nil {
+		m.ended()
 	}
-	return oldest
 }

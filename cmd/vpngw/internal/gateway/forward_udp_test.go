@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vpngw/adapter"
 	"vpngw/config"
 )
 
@@ -17,6 +18,8 @@ import (
 type datagram struct {
 	text string
 	addr netip.AddrPort
+	ttl  uint8
+	df   bool
 }
 
 // fakeUDP plays the client's socket, and the one towards the network, of a mapping on virtual time.
@@ -25,10 +28,15 @@ type fakeUDP struct {
 	closed chan struct{}
 	once   sync.Once
 	out    chan datagram
-	told   chan datagram // unreachables; text is the answer's number
+	told   chan datagram // what the client is told; text is the answer's number, or the fault's type and code
 	full   bool
 	err    error
 	failed chan datagram
+	number uint16 // port
+
+	mu   sync.Mutex
+	read []datagram // of in, for the mapping to take
+	room int        // how many datagrams the network takes, if full
 }
 
 func newFakeUDP() *fakeUDP {
@@ -38,28 +46,18 @@ func newFakeUDP() *fakeUDP {
 	}
 }
 
-func (u *fakeUDP) loop(got func([]byte, netip.AddrPort), failed func(netip.AddrPort, answer)) {
+// loop calls got for each datagram of in, and failed for each of that channel.
+func (u *fakeUDP) loop(got func(datagram), failed func(netip.AddrPort)) {
 	for {
 		select {
 		case d := <-u.in:
-			got([]byte(d.text), d.addr)
+			got(d)
 		case d := <-u.failed:
-			failed(d.addr, answerNoPort)
+			failed(d.addr)
 		case <-u.closed:
 			return
 		}
 	}
-}
-
-func (u *fakeUDP) send(p []byte, addr netip.AddrPort) error {
-	if u.full {
-		return syscall.EAGAIN
-	}
-	if u.err != nil {
-		return u.err
-	}
-	u.out <- datagram{string(p), addr}
-	return nil
 }
 
 func (u *fakeUDP) close() { u.once.Do(func() { close(u.closed) }) }
@@ -87,17 +85,83 @@ func (u *fakeUDP) next() (datagram, bool) {
 
 type fakeUDPClient struct{ *fakeUDP }
 
-func (c fakeUDPClient) receive(got func([]byte, netip.AddrPort)) { c.loop(got, nil) }
+func (c fakeUDPClient) readable(f func()) {
+	go c.loop(func(d datagram) {
+		c.mu.Lock()
+		c.fakeUDP.read = append(c.fakeUDP.read, d)
+		c.mu.Unlock()
+		f()
+	}, nil)
+}
+
+func (c fakeUDPClient) read(ds []adapter.Datagram) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for n < len(ds) && len(c.fakeUDP.read) > 0 {
+		d := c.fakeUDP.read[0]
+		c.fakeUDP.read = c.fakeUDP.read[1:]
+		ds[n] = adapter.Datagram{Payload: []byte(d.text), To: d.addr, TTL: d.ttl, DF: d.df}
+		n++
+	}
+	return n
+}
+
+func (c fakeUDPClient) release(ds []adapter.Datagram) {
+	for i := range ds {
+		clear(ds[i].Payload) // it is not to be looked at any more
+	}
+}
+
+func (c fakeUDPClient) write(ds []adapter.Datagram) int {
+	if c.full {
+		return 0
+	}
+	for _, d := range ds {
+		c.out <- datagram{text: string(d.Payload), addr: d.From}
+	}
+	return len(ds)
+}
+
 func (c fakeUDPClient) unreachable(dst netip.AddrPort, told answer) {
-	c.told <- datagram{fmt.Sprint(told), dst}
+	c.told <- datagram{text: fmt.Sprint(told), addr: dst}
+}
+
+func (c fakeUDPClient) fail(dst netip.AddrPort, why adapter.Fault) {
+	c.told <- datagram{text: fmt.Sprint(why.Type, "/", why.Code, " from ", why.From), addr: dst}
 }
 
 type fakeUDPUpstream struct{ *fakeUDP }
 
-func (u fakeUDPUpstream) receive(got func([]byte, netip.AddrPort), failed func(netip.AddrPort, answer)) error {
-	u.loop(got, failed)
-	return nil
+func (u fakeUDPUpstream) receive(h upstreamHandler) {
+	go u.loop(func(d datagram) { h.fromUpstream([]udpDatagram{{payload: []byte(d.text), addr: d.addr}}) },
+		func(dst netip.AddrPort) { h.failedUpstream(dst, portFault(dst.Addr())) })
 }
+
+// portFault is what a closed port answers.
+func portFault(from netip.Addr) fault {
+	return fault{Fault: adapter.Fault{Type: icmpUnreachable, Code: 3, From: from}, errno: syscall.ECONNREFUSED}
+}
+
+func (u fakeUDPUpstream) send(ds []udpDatagram) (n int) {
+	for i := range ds {
+		u.mu.Lock()
+		stop := u.full && u.room == 0
+		if u.room > 0 {
+			u.room--
+		}
+		u.mu.Unlock()
+		if stop {
+			return i
+		}
+		if ds[i].err = u.err; u.err == nil {
+			u.out <- datagram{text: string(ds[i].payload), addr: ds[i].addr, ttl: ds[i].ttl, df: ds[i].df}
+		}
+	}
+	return len(ds)
+}
+
+func (u fakeUDPUpstream) waits() bool  { return false }
+func (u fakeUDPUpstream) port() uint16 { return u.number }
 
 // fakeUDPRequest is a client socket's first datagram.
 type fakeUDPRequest struct {
@@ -132,6 +196,7 @@ func inUDPWorld(t *testing.T, test func(t *testing.T, w *udpWorld)) {
 				return nil, u.err
 			}
 			u.ups = append(u.ups, newFakeUDP())
+			u.ups[len(u.ups)-1].number = uint16(40000 + len(u.ups))
 			return fakeUDPUpstream{u.ups[len(u.ups)-1]}, nil
 		}
 		test(t, u)
@@ -140,14 +205,14 @@ func inUDPWorld(t *testing.T, test func(t *testing.T, w *udpWorld)) {
 
 // send is the first datagram of a client's socket.
 func (w *udpWorld) send(src, text string, dst netip.AddrPort) *fakeUDPRequest {
-	r := &fakeUDPRequest{src: netip.MustParseAddrPort(src), first: datagram{text, dst}}
+	r := &fakeUDPRequest{src: netip.MustParseAddrPort(src), first: datagram{text: text, addr: dst}}
 	w.handleUDP(r)
 	return r
 }
 
 func wantDatagram(t *testing.T, why string, u *fakeUDP, text string, addr netip.AddrPort) {
 	t.Helper()
-	if got, ok := u.next(); !ok || got != (datagram{text, addr}) {
+	if got, ok := u.next(); !ok || got != (datagram{text: text, addr: addr}) {
 		t.Errorf("%s: got %+v", why, got)
 	}
 }
@@ -162,7 +227,7 @@ func wantNoDatagram(t *testing.T, why string, u *fakeUDP) {
 func TestUDPMappingIsEndpointIndependent(t *testing.T) {
 	inUDPWorld(t, func(t *testing.T, w *udpWorld) {
 		r := w.send("10.8.0.2:5000", "one", dstA)
-		r.sock.in <- datagram{"two", dstB}
+		r.sock.in <- datagram{text: "two", addr: dstB}
 		wantDatagram(t, "first destination", w.ups[0], "one", dstA)
 		wantDatagram(t, "second destination, same socket", w.ups[0], "two", dstB)
 		if len(w.ups) != 1 {
@@ -180,19 +245,19 @@ func TestUDPFilteringIsAddressDependent(t *testing.T) {
 		r := w.send("10.8.0.2:5000", "q", dstA)
 		synctest.Wait()
 		up := w.ups[0]
-		up.in <- datagram{"answer", dstA}
+		up.in <- datagram{text: "answer", addr: dstA}
 		wantDatagram(t, "answer with its true source", r.sock, "answer", dstA)
 		otherPort := netip.AddrPortFrom(dstA.Addr(), 9)
-		up.in <- datagram{"other port", otherPort}
+		up.in <- datagram{text: "other port", addr: otherPort}
 		wantDatagram(t, "same host, another port", r.sock, "other port", otherPort)
-		up.in <- datagram{"stranger", dstB}
+		up.in <- datagram{text: "stranger", addr: dstB}
 		wantNoDatagram(t, "a host the client never sent to", r.sock)
 		if n := w.counters.udpStranger.Load(); n != 1 {
 			t.Errorf("%d strangers counted", n)
 		}
-		r.sock.in <- datagram{"hello", dstB}
+		r.sock.in <- datagram{text: "hello", addr: dstB}
 		synctest.Wait()
-		up.in <- datagram{"no stranger", dstB}
+		up.in <- datagram{text: "no stranger", addr: dstB}
 		wantDatagram(t, "now it has", r.sock, "no stranger", dstB)
 	})
 }
@@ -201,15 +266,15 @@ func TestUDPMappingRemembersBoundedlyManyHosts(t *testing.T) {
 	inUDPWorld(t, func(t *testing.T, w *udpWorld) {
 		r := w.send("10.8.0.2:5000", "q", dstA)
 		for _, dst := range deadDestinations(2 * udpContactsMax) {
-			r.sock.in <- datagram{"x", dst}
+			r.sock.in <- datagram{text: "x", addr: dst}
 		}
 		synctest.Wait()
 		p, _ := w.forwarder.peers.Load().lookup(r.src.Addr())
 		m := p.longestIdleMapping()
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if len(m.contacts) != udpContactsMax {
-			t.Errorf("%d hosts remembered", len(m.contacts))
+		if n := len(m.contacts.many); n != udpContactsMax {
+			t.Errorf("%d hosts and ports remembered", n)
 		}
 	})
 }
@@ -228,11 +293,11 @@ func TestUDPIdleTimers(t *testing.T) {
 		inUDPWorld(t, func(t *testing.T, w *udpWorld) {
 			r := w.send("10.8.0.2:5000", "q", c.dsts[0])
 			for _, dst := range c.dsts[1:] {
-				r.sock.in <- datagram{"q", dst}
+				r.sock.in <- datagram{text: "q", addr: dst}
 			}
 			synctest.Wait()
 			time.Sleep(c.want - time.Second)
-			w.ups[0].in <- datagram{"late answer", c.dsts[0]} // traffic starts the timer again
+			w.ups[0].in <- datagram{text: "late answer", addr: c.dsts[0]} // traffic starts the timer again
 			synctest.Wait()
 			time.Sleep(c.want - time.Second)
 			if r.sock.isClosed() {
@@ -254,7 +319,7 @@ func TestStrangersDoNotKeepAMappingAlive(t *testing.T) {
 		r := w.send("10.8.0.2:5000", "q", dstA)
 		for range 10 {
 			time.Sleep(time.Minute / 2)
-			w.ups[0].in <- datagram{"stranger", dstB}
+			w.ups[0].in <- datagram{text: "stranger", addr: dstB}
 		}
 		if !r.sock.isClosed() {
 			t.Error("still open after 5 minutes")
@@ -267,23 +332,23 @@ func TestUDPErrorsReachTheClient(t *testing.T) {
 		r := w.send("10.8.0.2:5000", "q", dstA)
 		synctest.Wait()
 		up := w.ups[0]
-		up.failed <- datagram{"", dstA}
-		if got := <-r.sock.told; got != (datagram{fmt.Sprint(answerNoPort), dstA}) {
+		up.failed <- datagram{text: "", addr: dstA}
+		if got := <-r.sock.told; got != (datagram{text: "3/3 from " + dstA.Addr().String(), addr: dstA}) {
 			t.Errorf("closed port: %+v", got)
 		}
 		up.err = syscall.ENETUNREACH
-		r.sock.in <- datagram{"q", dstB}
-		if got := <-r.sock.told; got != (datagram{fmt.Sprint(answerNoNet), dstB}) {
+		r.sock.in <- datagram{text: "q", addr: dstB}
+		if got := <-r.sock.told; got != (datagram{text: fmt.Sprint(answerNoNet), addr: dstB}) {
 			t.Errorf("no route: %+v", got)
 		}
 		up.err = nil
-		r.sock.in <- datagram{"q", netip.MustParseAddrPort("127.0.0.1:53")}
+		r.sock.in <- datagram{text: "q", addr: netip.MustParseAddrPort("127.0.0.1:53")}
 		if got := <-r.sock.told; got.text != fmt.Sprint(answerProhibited) {
 			t.Errorf("guarded: %+v", got)
 		}
 		wantDatagram(t, "before", up, "q", dstA)
 		wantNoDatagram(t, "guarded", up)
-		r.sock.in <- datagram{"still works", dstA}
+		r.sock.in <- datagram{text: "still works", addr: dstA}
 		wantDatagram(t, "an error ends nothing", up, "still works", dstA)
 	})
 }
@@ -325,7 +390,7 @@ func TestLongestIdleMappingMakesRoom(t *testing.T) {
 		}
 		other := w.send("10.8.0.3:5000", "q", dstA)
 		time.Sleep(time.Second)
-		mine[0].sock.in <- datagram{"I am still here", dstA}
+		mine[0].sock.in <- datagram{text: "I am still here", addr: dstA}
 		time.Sleep(time.Second)
 		newest := w.send("10.8.0.2:6000", "q", dstA)
 		for i, r := range mine {
@@ -350,7 +415,7 @@ func TestFullClientQueueDropsAndCounts(t *testing.T) {
 		r := w.send("10.8.0.2:5000", "q", dstA)
 		synctest.Wait()
 		r.sock.full = true
-		w.ups[0].in <- datagram{"a", dstA}
+		w.ups[0].in <- datagram{text: "a", addr: dstA}
 		synctest.Wait()
 		if w.counters.udpDropped.Load() != 1 {
 			t.Error("not counted")

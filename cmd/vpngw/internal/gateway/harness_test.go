@@ -32,11 +32,14 @@ type internet struct {
 	hosts map[netip.AddrPort]netip.AddrPort // virtual to real
 	errs  map[netip.AddrPort]error          // dials fail so
 	dials map[netip.AddrPort]int
+
+	sockets func(netip.AddrPort) (upstreamUDP, error)
 }
 
 func newInternet() *internet {
 	return &internet{
 		hosts: map[netip.AddrPort]netip.AddrPort{}, errs: map[netip.AddrPort]error{}, dials: map[netip.AddrPort]int{},
+		sockets: newUDPListener(),
 	}
 }
 
@@ -101,21 +104,38 @@ type internetUDP struct {
 }
 
 func (n *internet) listenUDP(at netip.AddrPort) (upstreamUDP, error) {
-	u, err := listenUpstreamUDP(at)
+	u, err := n.sockets(at)
 	return internetUDP{u, n}, err
 }
 
-func (u internetUDP) send(p []byte, dst netip.AddrPort) error {
-	if r, ok := u.n.real(dst); ok {
-		return u.upstreamUDP.send(p, r)
+func (u internetUDP) send(ds []udpDatagram) int {
+	for i := range ds {
+		if r, ok := u.n.real(ds[i].addr); ok {
+			ds[i].addr = r
+		} else {
+			ds[i].addr = netip.MustParseAddrPort("127.255.255.255:9") // nobody is there: lost
+		}
 	}
-	return nil // lost
+	return u.upstreamUDP.send(ds)
 }
 
-func (u internetUDP) receive(datagram func([]byte, netip.AddrPort), failed func(netip.AddrPort, answer)) error {
-	return u.upstreamUDP.receive(
-		func(p []byte, src netip.AddrPort) { datagram(p, u.n.virtual(src)) },
-		func(dst netip.AddrPort, told answer) { failed(u.n.virtual(dst), told) })
+func (u internetUDP) receive(h upstreamHandler) { u.upstreamUDP.receive(internetHandler{h, u.n}) }
+
+type internetHandler struct {
+	upstreamHandler
+	n *internet
+}
+
+func (h internetHandler) fromUpstream(ds []udpDatagram) {
+	for i := range ds {
+		ds[i].addr = h.n.virtual(ds[i].addr)
+	}
+	h.upstreamHandler.fromUpstream(ds)
+}
+
+func (h internetHandler) failedUpstream(dst netip.AddrPort, why fault) {
+	why.From = netip.Addr{} // a host of the real network
+	h.upstreamHandler.failedUpstream(h.n.virtual(dst), why)
 }
 
 // A site is a running gateway with its internet.

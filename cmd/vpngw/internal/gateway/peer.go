@@ -37,10 +37,11 @@ type peer struct {
 
 	open *sync.WaitGroup // counts the flows of all peers
 
-	mu      sync.Mutex // guards the fields below; nothing blocks under it
-	removed error      // set once: nothing more may be opened
-	flows   map[flow]struct{}
-	dials   []*tcpFlow // those of flows that are being dialled, oldest first
+	mu       sync.Mutex // guards the fields below; nothing blocks under it
+	removed  error      // set once: nothing more may be opened
+	flows    map[flow]struct{}
+	dials    []*tcpFlow // those of flows that are being dialled, oldest first
+	mappings idleRanks  // those of flows that are UDP mappings and may make room for new ones
 }
 
 func newPeer(settings *config.Peer, open *sync.WaitGroup) *peer {

@@ -8,34 +8,51 @@ import (
 	"net/netip"
 )
 
-// plainUDP knows nothing of ICMP errors, and holds a buffer while it waits.
+// plainUDP sends and receives one datagram at a time, with the system's own time to live and rules
+// of fragmentation; it knows nothing of ICMP errors, and holds a goroutine and a buffer while it waits.
 type plainUDP struct{ conn *net.UDPConn }
 
-func listenUpstreamUDP(at netip.AddrPort) (upstreamUDP, error) {
-	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
-	if err != nil {
-		return nil, err
+func newUDPListener() func(at netip.AddrPort) (upstreamUDP, error) {
+	return func(at netip.AddrPort) (upstreamUDP, error) {
+		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
+		if err != nil {
+			return nil, err
+		}
+		return plainUDP{conn}, nil
 	}
-	return plainUDP{conn}, nil
 }
 
-func (u plainUDP) send(p []byte, dst netip.AddrPort) error {
-	_, err := u.conn.WriteToUDPAddrPort(p, dst)
-	return err
+func (u plainUDP) waits() bool { return true }
+
+func (u plainUDP) port() uint16 {
+	a, _ := u.conn.LocalAddr().(*net.UDPAddr)
+	return a.AddrPort().Port()
 }
 
-func (u plainUDP) receive(datagram func([]byte, netip.AddrPort), _ func(netip.AddrPort, answer)) error {
-	buf := datagramBuffers.Get().(*[udpDatagramMax]byte)
-	defer datagramBuffers.Put(buf)
-	for {
-		n, from, err := u.conn.ReadFromUDPAddrPort(buf[:])
-		switch {
-		case err == nil:
-			datagram(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
-		case errors.Is(err, net.ErrClosed):
-			return nil
-		} // others are errors of earlier datagrams (WSAECONNRESET)
+func (u plainUDP) send(ds []udpDatagram) int {
+	for i := range ds {
+		_, ds[i].err = u.conn.WriteToUDPAddrPort(ds[i].payload, ds[i].addr)
 	}
+	return len(ds)
+}
+
+func (u plainUDP) receive(h upstreamHandler) {
+	go func() {
+		buf := datagramBuffers.Get().(*[udpDatagramMax]byte)
+		defer datagramBuffers.Put(buf)
+		var one [1]udpDatagram
+		for {
+			n, from, err := u.conn.ReadFromUDPAddrPort(buf[:])
+			switch {
+			case err == nil:
+				addr := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+				one[0] = udpDatagram{payload: buf[:n], addr: addr}
+				h.fromUpstream(one[:])
+			case errors.Is(err, net.ErrClosed):
+				return
+			} // others are errors of earlier datagrams (WSAECONNRESET)
+		}
+	}()
 }
 
 func (u plainUDP) close() { _ = u.conn.Close() }

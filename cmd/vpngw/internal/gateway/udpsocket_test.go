@@ -13,35 +13,51 @@ import (
 type received struct {
 	data []byte
 	addr netip.AddrPort
-	told answer
+	why  fault
 }
 
+// upstreamEvents is an upstreamHandler.
+type upstreamEvents chan received
+
+func (e upstreamEvents) fromUpstream(ds []udpDatagram) {
+	for _, d := range ds {
+		e <- received{data: bytes.Clone(d.payload), addr: d.addr}
+	}
+}
+
+func (e upstreamEvents) failedUpstream(dst netip.AddrPort, why fault) {
+	e <- received{addr: dst, why: why}
+}
+func (e upstreamEvents) writable() { e <- received{} }
+
 // listenForTest opens the real socket and reports what it receives.
-func listenForTest(t *testing.T) (upstreamUDP, <-chan received) {
+func listenForTest(t *testing.T) (upstreamUDP, upstreamEvents) {
 	t.Helper()
-	u, err := listenUpstreamUDP(netip.AddrPort{})
+	before := runtime.NumGoroutine()
+	u, err := newUDPListener()(netip.AddrPort{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := make(chan received, 100)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- u.receive(func(p []byte, src netip.AddrPort) {
-			events <- received{data: bytes.Clone(p), addr: src}
-		}, func(dst netip.AddrPort, told answer) {
-			events <- received{addr: dst, told: told}
-		})
-	}()
+	events := make(upstreamEvents, 1000)
+	u.receive(events)
 	t.Cleanup(func() {
 		u.close()
-		if err := <-ended; err != nil {
-			t.Errorf("receive ended with %v", err)
-		}
+		u.close()
+		wantGoroutines(t, before)
 	})
 	return u, events
 }
 
-func await[T any](t *testing.T, what string, c <-chan T) T {
+// sendOne sends one datagram.
+func sendOne(t *testing.T, u upstreamUDP, p []byte, dst netip.AddrPort) {
+	t.Helper()
+	ds := []udpDatagram{{payload: p, addr: dst}}
+	if n := u.send(ds); n != 1 || ds[0].err != nil {
+		t.Fatalf("%d bytes: %d, %v", len(p), n, ds[0].err)
+	}
+}
+
+func await[T any, C ~chan T | ~<-chan T](t *testing.T, what string, c C) T {
 	t.Helper()
 	select {
 	case v := <-c:
@@ -92,9 +108,7 @@ func TestUpstreamUDPCarriesEverySize(t *testing.T) {
 	echo := echoUDP(t)
 	for _, size := range []int{0, 1, 1400, 9000, udpDatagramMax} {
 		sent := bytes.Repeat([]byte{byte(size)}, size)
-		if err := u.send(sent, echo); err != nil {
-			t.Fatalf("%d bytes: %v", size, err)
-		}
+		sendOne(t, u, sent, echo)
 		got := await(t, "echo", events)
 		if !bytes.Equal(got.data, sent) || got.addr != echo {
 			t.Errorf("%d bytes: %d came back from %v", size, len(got.data), got.addr)
@@ -116,16 +130,12 @@ func TestUpstreamUDPLearnsOfClosedPorts(t *testing.T) {
 	_ = closed.Close()
 	echo := echoUDP(t)
 	for range 3 {
-		if err := u.send([]byte("to nobody"), dst); err != nil {
-			t.Fatal(err)
-		}
-		if got := await(t, "port unreachable", events); got.told != answerNoPort || got.addr != dst {
-			t.Errorf("told %d about %v", got.told, got.addr)
+		sendOne(t, u, []byte("to nobody"), dst)
+		if got := await(t, "port unreachable", events); got.why.answer() != answerNoPort || got.addr != dst {
+			t.Errorf("told %+v about %v", got.why, got.addr)
 		}
 		// The error of one destination is not the next one's.
-		if err := u.send([]byte("hello"), echo); err != nil {
-			t.Fatal(err)
-		}
+		sendOne(t, u, []byte("hello"), echo)
 		if got := await(t, "echo", events); string(got.data) != "hello" {
 			t.Errorf("got %+v", got)
 		}
@@ -134,7 +144,7 @@ func TestUpstreamUDPLearnsOfClosedPorts(t *testing.T) {
 
 func TestPendingErrorDoesNotSwallowTheNextDatagram(t *testing.T) {
 	// Without a reader the error stays pending and the next send reports it.
-	u, err := listenUpstreamUDP(netip.AddrPort{})
+	u, err := newUDPListener()(netip.AddrPort{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,10 +160,8 @@ func TestPendingErrorDoesNotSwallowTheNextDatagram(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = sink.Close() }()
-	_ = u.send([]byte("to nobody"), dst)
-	if err := u.send([]byte("to somebody"), addrPort(sink.LocalAddr())); err != nil {
-		t.Fatal(err)
-	}
+	u.send([]udpDatagram{{payload: []byte("to nobody"), addr: dst}})
+	sendOne(t, u, []byte("to somebody"), addrPort(sink.LocalAddr()))
 	_ = sink.SetReadDeadline(time.Now().Add(20 * time.Second))
 	buf := make([]byte, 100)
 	if n, _, err := sink.ReadFromUDPAddrPort(buf); err != nil || string(buf[:n]) != "to somebody" {

@@ -1,0 +1,209 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Batches of datagrams: recvmmsg(2) and sendmmsg(2), with the segmentation and coalescing of runs of
+// equal datagrams by the kernel (UDP_SEGMENT, UDP_GRO; udp(7)).
+
+// mmsghdr is struct mmsghdr.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32 // bytes
+}
+
+// mmsg makes one of the two calls until no signal interrupts it.
+func mmsg(trap uintptr, fd int, msgs []mmsghdr) (int, syscall.Errno) {
+	for {
+		n, _, errno := unix.Syscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])),
+			uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), 0
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// controlWords is the room for one control message with a number in it, in aligned words.
+const controlWords = 4
+
+// receiveScratch is what one receiver needs, whatever the number of its sockets.
+type receiveScratch struct {
+	msgs    [udpReceiveBatch]mmsghdr
+	iovs    [udpReceiveBatch]unix.Iovec
+	names   [udpReceiveBatch]unix.RawSockaddrInet4
+	control [udpReceiveBatch][controlWords]uint64
+	bufs    [udpReceiveBatch][udpCoalescedMax]byte
+	out     [udpSegmentsMax]udpDatagram
+}
+
+func (s *receiveScratch) init() {
+	for i := range s.msgs {
+		s.iovs[i].Base = &s.bufs[i][0]
+		s.iovs[i].SetLen(len(s.bufs[i]))
+		h := &s.msgs[i].hdr
+		h.Name = (*byte)(unsafe.Pointer(&s.names[i]))
+		h.Iov = &s.iovs[i]
+		h.SetIovlen(1)
+		h.Control = (*byte)(unsafe.Pointer(&s.control[i]))
+	}
+}
+
+// receive takes one batch from the socket and hands it over in its order.
+func (s *receiveScratch) receive(fd int, datagrams func([]udpDatagram)) syscall.Errno {
+	for i := range s.msgs {
+		h := &s.msgs[i].hdr
+		h.Namelen = unix.SizeofSockaddrInet4
+		h.SetControllen(int(unsafe.Sizeof(s.control[i])))
+		h.Flags = 0
+	}
+	n, errno := mmsg(unix.SYS_RECVMMSG, fd, s.msgs[:])
+	if errno != 0 {
+		return errno
+	}
+	count := 0
+	for i := range n {
+		size := int(s.msgs[i].n)
+		segment := s.segmentSize(i)
+		if segment <= 0 || segment > size {
+			segment = size
+		}
+		from := netip.AddrPortFrom(netip.AddrFrom4(s.names[i].Addr), networkOrder(s.names[i].Port))
+		for at := 0; ; at += segment {
+			if count == len(s.out) {
+				datagrams(s.out[:count])
+				count = 0
+			}
+			end := min(at+segment, size)
+			s.out[count] = udpDatagram{payload: s.bufs[i][at:end], addr: from}
+			count++
+			if end == size {
+				break
+			}
+		}
+	}
+	if count > 0 {
+		datagrams(s.out[:count])
+	}
+	return 0
+}
+
+// segmentSize is the size in bytes of the datagrams that the kernel made one of, 0 if it did not.
+func (s *receiveScratch) segmentSize(i int) int {
+	length := int(s.msgs[i].hdr.Controllen)
+	if length < unix.CmsgLen(4) {
+		return 0
+	}
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&s.control[i]))
+	if h.Level != unix.SOL_UDP || h.Type != unix.UDP_GRO {
+		return 0 // it is the only kind but for the TTL, which comes first
+	}
+	return int(*(*int32)(unsafe.Add(unsafe.Pointer(h), unix.CmsgLen(0))))
+}
+
+// networkOrder turns a port in network byte order, as a number of the machine, into the port.
+func networkOrder(port uint16) uint16 {
+	var b [2]byte
+	binary.NativeEndian.PutUint16(b[:], port)
+	return binary.BigEndian.Uint16(b[:])
+}
+
+// sendScratch is what one call of send needs.
+type sendScratch struct {
+	msgs    [udpSendBatch]mmsghdr
+	iovs    [udpSendBatch]unix.Iovec
+	names   [udpSendBatch]unix.RawSockaddrInet4
+	control [udpSendBatch][controlWords]uint64
+	counts  [udpSendBatch]int // datagrams of each message
+	count   int               // messages
+}
+
+var sendScratches = sync.Pool{New: func() any { return new(sendScratch) }}
+
+// send sends the first datagrams and says how many. An error is that of the first message which was not
+// sent; see segments.
+func (s *sendScratch) send(fd int, ds []udpDatagram, gso bool) (sent int, errno syscall.Errno) {
+	s.pack(ds[:min(len(ds), udpSendBatch)], gso)
+	n, errno := mmsg(unix.SYS_SENDMMSG, fd, s.msgs[:s.count])
+	for i := range n {
+		sent += s.counts[i]
+	}
+	return sent, errno
+}
+
+// segments is the number of datagrams in a message.
+func (s *sendScratch) segments(message int) int { return s.counts[message] }
+
+// pack makes messages of datagrams: runs of equal size to one destination, of which the last may be
+// shorter, become one.
+func (s *sendScratch) pack(ds []udpDatagram, gso bool) {
+	s.count = 0
+	for first := 0; first < len(ds); {
+		run := 1
+		if gso {
+			run = segmentRun(ds[first:])
+		}
+		for i := first; i < first+run; i++ {
+			s.iovs[i] = unix.Iovec{}
+			if p := ds[i].payload; len(p) > 0 {
+				s.iovs[i].Base = &p[0]
+				s.iovs[i].SetLen(len(p))
+			}
+		}
+		s.message(s.count, first, run, &ds[first])
+		s.count++
+		first += run
+	}
+}
+
+// message fills message m with run datagrams, whose pieces begin at the given one.
+func (s *sendScratch) message(m, piece, run int, d *udpDatagram) {
+	s.counts[m] = run
+	s.names[m] = unix.RawSockaddrInet4{
+		Family: unix.AF_INET, Port: networkOrder(d.addr.Port()), Addr: d.addr.Addr().As4(),
+	}
+	h := &s.msgs[m].hdr
+	*h = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&s.names[m])), Namelen: unix.SizeofSockaddrInet4}
+	h.Iov = &s.iovs[piece]
+	h.SetIovlen(run)
+	if run > 1 {
+		c := (*unix.Cmsghdr)(unsafe.Pointer(&s.control[m]))
+		c.Level, c.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+		c.SetLen(unix.CmsgLen(2))
+		*(*uint16)(unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))) = uint16(len(d.payload))
+		h.Control = (*byte)(unsafe.Pointer(c))
+		h.SetControllen(unix.CmsgSpace(2))
+	}
+}
+
+// segmentRun says how many of the first datagrams the kernel can make of one.
+func segmentRun(ds []udpDatagram) int {
+	size := len(ds[0].payload)
+	if size == 0 || size > udpSegmentMax {
+		return 1
+	}
+	run, total := 1, size
+	for run < min(len(ds), udpSegmentsMax) {
+		d := &ds[run]
+		n := len(d.payload)
+		if n == 0 || n > size || d.addr != ds[0].addr || total+n > udpDatagramMax {
+			break
+		}
+		total += n
+		run++
+		if n < size {
+			break
+		}
+	}
+	return run
+}
