@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"syscall"
@@ -35,29 +36,23 @@ func TestSecondGatewayIsRefused(t *testing.T) {
 	r.stop()
 }
 
-func TestGatewayOnAnotherPortIsEnded(t *testing.T) {
+// TestTakenPortIsOneSentence runs the real gateway, which finds the port taken.
+func TestTakenPortIsOneSentence(t *testing.T) {
+	b := newBench(t)
+	b.fixture()
 	taken, err := net.ListenUDP("udp", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := taken.LocalAddr().(*net.UDPAddr).Port
-	for _, tt := range []struct {
-		name       string
-		asked, got int
-		word       string // of the error; "" for none
-	}{
-		{"any port", 0, 4242, ""},
-		{"the port", 4242, 4242, ""},
-		{"another, for it is taken", port, 4242, "already in use"},
-	} {
-		ended := false
-		err := checkPort(tt.asked, tt.got, func() { ended = true })
-		if (err == nil) != (tt.word == "") || ended != (err != nil) || err != nil && !strings.Contains(err.Error(), tt.word) {
-			t.Errorf("%s: %v, ended %v", tt.name, err, ended)
-		}
-	}
-	_ = taken.Close()
-	if err := checkPort(port, 4242, func() {}); err == nil || !strings.Contains(err.Error(), "try again") {
-		t.Errorf("another, though it is free now: %v", err)
+	defer func() { _ = taken.Close() }()
+	port := fmt.Sprint(taken.LocalAddr().(*net.UDPAddr).Port)
+	var stdout, stderr syncBuffer
+	a := b.app(&stdout, &stderr)
+	a.newGateway = newGateway
+	status := a.run(t.Context(), []string{"run", "--listen-port", port, "--log-level", "error"})
+	said := stderr.String()
+	if status != exitFailed || strings.Count(said, "\n") != 1 || strings.Count(said, port) != 1 ||
+		!strings.Contains(said, "UDP port "+port+" is already in use") || !strings.Contains(said, "listen_port") {
+		t.Errorf("status %d, it says:\n%s", status, said)
 	}
 }
