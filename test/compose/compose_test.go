@@ -44,18 +44,20 @@ func TestContainers(t *testing.T) {
 	}
 	t.Run("upstream is out of the client's reach", func(t *testing.T) { checkIsolation(t, p, client, s) })
 	p.letIn(client, upstream, s.SSHKey)
-	p.connect(client, gateway)
+	p.connect(client, p.mustExec(gateway, "/vpngw", "peer", "show", "peer1"))
 	traffic.Run(t, s, traffic.Load{
 		Bulk: 200 << 20, Small: 200, Session: 4 << 20, Timeout: 2 * time.Minute,
 	})
+	t.Run("names", func(t *testing.T) { checkNames(t, p, gateway, client, upstream) })
+	t.Run("big pings and closed ports", func(t *testing.T) { checkControl(t, p, client, s.Upstream) })
+	t.Run("peer to peer", func(t *testing.T) { checkPeerToPeer(t, p, gateway, client, p.container("other")) })
 	t.Run("peers of the running gateway", func(t *testing.T) { checkPeers(t, p, gateway, client) })
 	t.Run("a restart keeps the peers", func(t *testing.T) { checkRestart(t, p, client, s) })
 }
 
-// connect gives the first peer's configuration to wg-quick in the client's container.
-func (p *project) connect(client, gateway string) {
+// connect gives a configuration to wg-quick in a client's container.
+func (p *project) connect(client, conf string) {
 	p.t.Helper()
-	conf := p.mustExec(gateway, "/vpngw", "peer", "show", "peer1")
 	p.mustExec(client, "sh", "-c", "umask 077; mkdir -p /etc/wireguard; cat >/etc/wireguard/wg0.conf <<'END'\n"+conf+"END\n")
 	p.mustExec(client, "wg-quick", "up", "wg0")
 	p.waitForPing(client)

@@ -1,5 +1,5 @@
 // Package compose tests the container images as a user runs them: test/compose.yaml with the
-// gateway, a stock client and an upstream that the client reaches only through the gateway.
+// gateway, two stock clients and an upstream that the clients reach only through the gateway.
 //
 // It has tests only. They need root, docker and docker-compose (either generation), and where no
 // image registry can be reached debootstrap, for test/image.sh:

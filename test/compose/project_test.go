@@ -137,16 +137,22 @@ func (p *project) exec(ctx context.Context, container string, args ...string) (s
 	return p.run(ctx, append([]string{"docker", "exec", container}, args...)...)
 }
 
-// mustExec is exec for a command that must succeed.
-func (p *project) mustExec(container string, args ...string) string {
+// mustRun is run for a command that must succeed.
+func (p *project) mustRun(args ...string) string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), commandTimeout)
 	defer cancel()
-	out, err := p.exec(ctx, container, args...)
+	out, err := p.run(ctx, args...)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	return out
+}
+
+// mustExec is exec for a command that must succeed.
+func (p *project) mustExec(container string, args ...string) string {
+	p.t.Helper()
+	return p.mustRun(append([]string{"docker", "exec", container}, args...)...)
 }
 
 // inspection is the part of "docker inspect" that the tests look at.
