@@ -44,6 +44,7 @@ var rules = []rule{
 	openWorkRule,
 	machinePathRule,
 	skipRule,
+	scenarioRule,
 }
 
 func TestRepositoryKeepsItsRules(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"vpngw/ourstack/wire"
 )
 
-// Scenarios in which other stacks have failed, by their number in the team's list of bug classes, as far
+// Scenarios in which other stacks have failed, by their number in SCENARIOS.md, as far
 // as they concern one connection and have no place in a file of their own theme.
 
 // dropNth makes the link drop the first n segments that have all of the given flags, from either end.

@@ -14,7 +14,7 @@
 // exact as well; testdata/goodput.golden has them, by round-trip time, loss, link and congestion
 // control. The ordinary tests measure some rows again, and compare them to the letter. In full size:
 //
-//	go test ./test/sim -run TestSeeds -sim.seeds=100000            # 3 to 4 minutes of two cores
+//	go test ./test/sim -run 'TestSeeds$' -sim.seeds=100000 -timeout=3h   # every night; minutes where it is quiet
 //	go test ./test/sim -run TestGoodput -sim.table -timeout=30m    # a minute or two; -update writes
 //	go test ./test/sim -run TestAWeek -sim.soak=1000               # ten seconds
 //	go test ./test/sim -run TestGVisor -sim.gvisor -v              # gVisor's netstack beside ours
