@@ -125,8 +125,9 @@ func TestBothWaysHeld(t *testing.T) {
 		t.Error("no queue was full")
 	}
 	for c, n := range read {
-		// 64 segments in 10 ms are 175 MB in 20 s.
-		if n < 150<<20 {
+		// 64 segments in 10 ms are 175 MB in 20 s, of which acknowledgments of the other direction that
+		// leave alone, while text is held, take their part.
+		if n < 140<<20 {
 			t.Errorf("%v read %d bytes only", c.LocalAddr(), n)
 		}
 		if i := c.Info(gateway.now()); i.Counters.Timeouts != 0 || i.InFlight > standingMax+standingMax/4 {

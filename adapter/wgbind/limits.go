@@ -19,10 +19,10 @@ const (
 	// twice that, active at once, cost an allocation per run of packets; the stock bind has one per packet.
 	endpointsMax = 8192
 
-	// insideMax is how many packets may stand inside a device in each direction, see Limit. Four batches
-	// keep every stage busy: one is read, one encrypted per core, one sent. More costs only latency and
-	// memory: each takes a buffer of 64 KiB out of the device's pools.
-	insideMax = 4 * batchSize
+	// insideMax is how many packets may stand inside a device in each direction, see Limit: enough for one
+	// batch to be encrypted while another is sent and a third is read. More costs latency and memory only:
+	// each packet takes a buffer of 64 KiB out of the device's pools.
+	insideMax = 2 * batchSize
 	// insideStall is how long Limit waits while nothing at all comes out of the device, before it
 	// concludes that what went in stays there (packets to a peer that has no session yet, packets
 	// that fail authentication) and stops counting them. Ten times what a full device takes.
