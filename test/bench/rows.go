@@ -22,20 +22,35 @@ type row struct {
 var (
 	withIdeal = []string{"ours", "netstack", "ideal"}
 	without   = []string{"ours", "netstack"}
+	binds     = []string{"ours", "ours/std", "ours/nolimit", "ideal", "ideal/own"}
+	far       = []string{"ours+100ms", "netstack+100ms", "ideal+100ms"}
+	alone     = []string{"ours"}
 )
 
 var rows = []row{
 	{"wg/bulk/1", withIdeal, func(s stack, d time.Duration) (figures, error) { return bulk(s, false, 1, d) }},
-	{"wg/bulk/8", without, func(s stack, d time.Duration) (figures, error) { return bulk(s, false, 8, d) }},
-	{"wg/bulk/64", without, func(s stack, d time.Duration) (figures, error) { return bulk(s, false, 64, d) }},
+	{"wg/bulk/8", withIdeal, func(s stack, d time.Duration) (figures, error) { return bulk(s, false, 8, d) }},
+	{"wg/bulk/64", withIdeal, func(s stack, d time.Duration) (figures, error) { return bulk(s, false, 64, d) }},
 	{"wg/rr/1", without, func(s stack, d time.Duration) (figures, error) { return pingPong(s, false, 1, d) }},
 	{"wg/rr/64", without, func(s stack, d time.Duration) (figures, error) { return pingPong(s, false, 64, d) }},
 	{"wg/churn/32", without, func(s stack, d time.Duration) (figures, error) { return churn(s, false, 32, d) }},
+	{"wg/100ms", far, longPath},
+	{"wg/beside/64", without, func(s stack, d time.Duration) (figures, error) { return besideBulk(s, 64, d) }},
+	{"wg/share/down", without, func(s stack, d time.Duration) (figures, error) { return share(s, false, 64, d) }},
+	{"wg/share/up", without, func(s stack, d time.Duration) (figures, error) { return share(s, true, 64, d) }},
+	{"wg/memory/2000", []string{"ours", "ours/std"}, func(s stack, d time.Duration) (figures, error) { return memory(s, 2000, d) }},
+	{"bind/bulk/1", binds, func(s stack, d time.Duration) (figures, error) { return bulk(s, false, 1, d) }},
+	{"bind/rr/64", binds[:3], func(s stack, d time.Duration) (figures, error) { return pingPong(s, false, 64, d) }},
 	{"direct/bulk/1", withIdeal, func(s stack, d time.Duration) (figures, error) { return bulk(s, true, 1, d) }},
 	{"direct/bulk/8", without, func(s stack, d time.Duration) (figures, error) { return bulk(s, true, 8, d) }},
 	{"direct/rr/1", without, func(s stack, d time.Duration) (figures, error) { return pingPong(s, true, 1, d) }},
 	{"direct/churn/32", without, func(s stack, d time.Duration) (figures, error) { return churn(s, true, 32, d) }},
 	{"direct/idle/10000", without, func(s stack, _ time.Duration) (figures, error) { return idle(s, 10000) }},
+	{"direct/idle/100000", alone, func(s stack, _ time.Duration) (figures, error) { return idle(s, 100000) }},
+	{"direct/among/64", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 64, d) }},
+	{"direct/among/1000", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 1000, d) }},
+	{"direct/among/10000", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 10000, d) }},
+	{"direct/among/100000", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 100000, d) }},
 }
 
 var service = netip.AddrPortFrom(addrB, 80)
@@ -49,7 +64,7 @@ func bulk(s stack, direct bool, flows int, d time.Duration) (figures, error) {
 	defer stop()
 	counts := make([]atomic.Int64, flows)
 	if a.null != nil {
-		a.null.start()
+		a.null.start(flows, nullWindow)
 	} else if err := startFlows(a, b, counts); err != nil {
 		return nil, err
 	}
@@ -59,7 +74,10 @@ func bulk(s stack, direct bool, flows int, d time.Duration) (figures, error) {
 			out[i] = float64(counts[i].Load())
 		}
 		if b.null != nil {
-			out[0] = float64(b.null.received.Load()) * (mtu - 52)
+			b.null.received(out)
+			for i := range out {
+				out[i] *= mtu - 52
+			}
 		}
 		return out
 	}
@@ -83,8 +101,11 @@ func bulk(s stack, direct bool, flows int, d time.Duration) (figures, error) {
 	return f, nil
 }
 
-func startFlows(a, b host, counts []atomic.Int64) error {
-	l, err := b.listen(service)
+func startFlows(a, b host, counts []atomic.Int64) error { return startFlowsTo(a, b, service, counts) }
+
+// startFlowsTo sends from a to at on b for good, and counts what arrives, by flow.
+func startFlowsTo(a, b host, at netip.AddrPort, counts []atomic.Int64) error {
+	l, err := b.listen(at)
 	if err != nil {
 		return err
 	}
@@ -95,7 +116,7 @@ func startFlows(a, b host, counts []atomic.Int64) error {
 				return
 			}
 			go func() {
-				buf := make([]byte, 256<<10)
+				buf := make([]byte, bufferOf(len(counts)))
 				for {
 					n, err := c.Read(buf)
 					counts[i].Add(int64(n))
@@ -106,13 +127,15 @@ func startFlows(a, b host, counts []atomic.Int64) error {
 			}()
 		}
 	}()
-	for range counts {
-		c, err := dial(a)
-		if err != nil {
+	conns := make([]net.Conn, len(counts))
+	for i := range conns {
+		if conns[i], err = dialTo(a, at); err != nil {
 			return err
 		}
+	}
+	for _, c := range conns {
 		go func() {
-			buf := make([]byte, 256<<10)
+			buf := make([]byte, bufferOf(len(counts)))
 			for {
 				if _, err := c.Write(buf); err != nil {
 					return
@@ -123,10 +146,15 @@ func startFlows(a, b host, counts []atomic.Int64) error {
 	return nil
 }
 
-func dial(a host) (net.Conn, error) {
+// bufferOf is what each of n flows reads or writes at once, in bytes.
+func bufferOf(n int) int { return max(8<<10, min(256<<10, 16<<20/n)) }
+
+func dial(a host) (net.Conn, error) { return dialTo(a, service) }
+
+func dialTo(a host, at netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	return a.dial(ctx, service)
+	return a.dial(ctx, at)
 }
 
 // echo serves every connection of l until it ends.
@@ -261,25 +289,28 @@ func idle(s stack, n int) (figures, error) {
 		return nil, err
 	}
 	defer stop()
-	l, err := b.listen(service)
-	if err != nil {
-		return nil, err
-	}
 	accepted := make(chan net.Conn, n)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			accepted <- c
+	ports := uint16(1 + n/20000) // a port of the dialling side is taken once for each
+	for port := range ports {
+		l, err := b.listen(netip.AddrPortFrom(addrB, 80+port))
+		if err != nil {
+			return nil, err
 		}
-	}()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				accepted <- c
+			}
+		}()
+	}
 	before := heap()
 	keep := make([]net.Conn, 0, 2*n)
 	p := make([]byte, 1)
-	for range n {
-		c, err := dial(a)
+	for i := range n {
+		c, err := dialTo(a, netip.AddrPortFrom(addrB, 80+uint16(i)%ports))
 		if err != nil {
 			return nil, err
 		}

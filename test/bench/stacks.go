@@ -32,7 +32,8 @@ type host struct {
 	dev    tun.Device
 	dial   func(ctx context.Context, a netip.AddrPort) (net.Conn, error)
 	listen func(a netip.AddrPort) (net.Listener, error)
-	null   *nullDevice // of the "ideal" stack, which has no connections
+	ping   func(a netip.Addr) (net.Conn, error) // carries ICMP messages
+	null   *nullDevice                          // of the "ideal" stack, which has no connections
 }
 
 // stack makes one end, and what wireguard-go is made of beneath it.
@@ -49,11 +50,20 @@ var stacks = map[string]stack{
 	"netstack":     {gvisor, stockBind},
 	"ideal":        {ideal, stockBind},
 	"ideal/own":    {ideal, ownBind},
+
+	"ours+100ms":     {ours, distantOwnBind},
+	"netstack+100ms": {gvisor, distantStockBind},
+	"ideal+100ms":    {ideal, distantStockBind},
 }
 
 func stockBind(d tun.Device) (conn.Bind, tun.Device)    { return conn.NewDefaultBind(), d }
 func ownUnlimited(d tun.Device) (conn.Bind, tun.Device) { return wgbind.New(), d }
 func ownBind(d tun.Device) (conn.Bind, tun.Device)      { return wgbind.Limit(wgbind.New(), d) }
+
+func distantStockBind(d tun.Device) (conn.Bind, tun.Device) { return distant(conn.NewDefaultBind()), d }
+func distantOwnBind(d tun.Device) (conn.Bind, tun.Device) {
+	return wgbind.Limit(distant(wgbind.New()), d)
+}
 
 func ours(addr netip.Addr) (host, error) {
 	dev, n, err := adapter.CreateNetTUN([]netip.Addr{addr}, nil, mtu)
@@ -64,6 +74,7 @@ func ours(addr netip.Addr) (host, error) {
 		dev:    dev,
 		dial:   func(ctx context.Context, a netip.AddrPort) (net.Conn, error) { return n.DialContextTCPAddrPort(ctx, a) },
 		listen: func(a netip.AddrPort) (net.Listener, error) { return n.ListenTCPAddrPort(a) },
+		ping:   func(a netip.Addr) (net.Conn, error) { return n.DialPingAddr(netip.Addr{}, a) },
 	}, nil
 }
 
@@ -76,6 +87,7 @@ func gvisor(addr netip.Addr) (host, error) {
 		dev:    dev,
 		dial:   func(ctx context.Context, a netip.AddrPort) (net.Conn, error) { return n.DialContextTCPAddrPort(ctx, a) },
 		listen: func(a netip.AddrPort) (net.Listener, error) { return n.ListenTCPAddrPort(a) },
+		ping:   func(a netip.Addr) (net.Conn, error) { return n.DialPingAddr(addr, a) },
 	}, nil
 }
 
@@ -126,21 +138,33 @@ func carry(from, to tun.Device) {
 
 // tunnel joins two devices by WireGuard over loopback.
 func tunnel(s stack, a, b tun.Device) (stop func(), err error) {
-	ka, err := ecdh.X25519().GenerateKey(rand.Reader)
+	return star(s, a, addrA, []tun.Device{b}, []netip.Addr{addrB})
+}
+
+// star joins a hub with each of some peers by WireGuard over loopback.
+func star(s stack, hub tun.Device, at netip.Addr, peers []tun.Device, addrs []netip.Addr) (stop func(), err error) {
+	devices := []*device.Device{newWireGuard(s, hub)}
+	stop = func() {
+		for _, d := range devices {
+			d.Close()
+		}
+	}
+	hubKey, err := configure(devices[0])
 	if err != nil {
-		return nil, err
+		return stop, err
 	}
-	kb, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
+	for i, p := range peers {
+		d := newWireGuard(s, p)
+		devices = append(devices, d)
+		key, err := configure(d)
+		if err == nil {
+			err = errors.Join(addPeer(devices[0], key, addrs[i], d), addPeer(d, hubKey, at, devices[0]))
+		}
+		if err != nil {
+			return stop, err
+		}
 	}
-	wa, wb := newWireGuard(s, a), newWireGuard(s, b)
-	stop = func() { wa.Close(); wb.Close() }
-	err = errors.Join(configure(wa, ka), configure(wb, kb))
-	if err == nil {
-		err = errors.Join(addPeer(wa, kb, addrB, wb), addPeer(wb, ka, addrA, wa))
-	}
-	return stop, err
+	return stop, nil
 }
 
 func newWireGuard(s stack, d tun.Device) *device.Device {
@@ -148,8 +172,13 @@ func newWireGuard(s stack, d tun.Device) *device.Device {
 	return device.NewDevice(d, bind, device.NewLogger(device.LogLevelError, ""))
 }
 
-func configure(w *device.Device, k *ecdh.PrivateKey) error {
-	return errors.Join(w.IpcSet("private_key="+hex.EncodeToString(k.Bytes())+"\nlisten_port=0\n"), w.Up())
+// configure gives a device a key and a port.
+func configure(w *device.Device) (*ecdh.PrivateKey, error) {
+	k, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return k, errors.Join(w.IpcSet("private_key="+hex.EncodeToString(k.Bytes())+"\nlisten_port=0\n"), w.Up())
 }
 
 func addPeer(w *device.Device, k *ecdh.PrivateKey, addr netip.Addr, peer *device.Device) error {

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -19,23 +21,42 @@ type result struct {
 }
 
 // printTable prints a line for each figure: medians with ranges, and the ratio of ours to the
-// others, taken round by round.
+// others, taken round by round. Variants of a stack ("ours/std") have lines of their own.
 func printTable(w io.Writer, results []result) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "row\tfigure\tours\tnetstack\tideal\tours/netstack\tours/ideal")
 	for _, r := range results {
-		for _, name := range names(r.Figures["ours"]) {
+		own := r.of("ours")
+		for _, name := range names(own) {
 			fmt.Fprintf(t, "%s\t%s", r.Row, name)
 			for _, s := range []string{"ours", "netstack", "ideal"} {
-				fmt.Fprintf(t, "\t%s", spread(column(r.Figures[s], name)))
+				fmt.Fprintf(t, "\t%s", spread(column(r.of(s), name)))
 			}
 			for _, s := range []string{"netstack", "ideal"} {
-				fmt.Fprintf(t, "\t%s", spread(ratios(r.Figures["ours"], r.Figures[s], name)))
+				fmt.Fprintf(t, "\t%s", spread(ratios(own, r.of(s), name)))
 			}
 			fmt.Fprintln(t)
 		}
+		for _, s := range slices.Sorted(maps.Keys(r.Figures)) {
+			if !strings.Contains(s, "/") {
+				continue
+			}
+			for _, name := range names(r.Figures[s]) {
+				fmt.Fprintf(t, "%s\t%s with %s\t%s\t\t\t\t\n", r.Row, name, s, spread(column(r.Figures[s], name)))
+			}
+		}
 	}
 	_ = t.Flush()
+}
+
+// of returns the figures of a stack, also if it was measured over another path ("ours+100ms").
+func (r *result) of(stack string) []figures {
+	for name, f := range r.Figures {
+		if base, _, _ := strings.Cut(name, "+"); base == stack {
+			return f
+		}
+	}
+	return nil
 }
 
 func names(fs []figures) []string {
