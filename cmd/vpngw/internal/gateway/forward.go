@@ -23,6 +23,9 @@ type forwarder struct {
 	counters  counters
 	dial      dialFunc
 	listenUDP func(at netip.AddrPort) (upstreamUDP, error) // zero: any port
+	listenTCP func(at netip.AddrPort) (tcpListener, error)
+	inward    inward // set once the stack is there
+	ports     pool   // TCP ports that clients asked for; budgets.mu guards it
 	udpPorts  udpPorts
 	pings     pingFlows
 	poller    poller // of upstream TCP sockets
@@ -37,6 +40,7 @@ func newForwarder(log *slog.Logger, files int) *forwarder {
 	f := &forwarder{
 		log: log, epoch: time.Now(), budgets: newBudgets(newLimits(files)), dead: newDeadHosts(),
 		dial: dialTCP, listenUDP: newUDPListener(),
+		listenTCP: listenTCP, ports: newPool(portsLimit(files), 0),
 		pings: pingFlows{open: openPingSocket, byClient: map[netip.Addr][]*pingFlow{}},
 	}
 	f.peers.Store(newPeerTable(nil, nil, &f.open))

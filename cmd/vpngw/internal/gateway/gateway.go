@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vpngw/cmd/vpngw/internal/dns"
+	"vpngw/cmd/vpngw/internal/portmap"
 	"vpngw/config"
 )
 
@@ -27,6 +28,8 @@ type Gateway struct {
 	opts Options
 	fwd  *forwarder
 	dns  *dns.Server
+
+	portmap *portmap.Server
 
 	mu      sync.Mutex // guards the fields below; held by Start and Reload to their end
 	cfg     *config.Config
@@ -73,7 +76,10 @@ func New(cfg *config.Config, opts Options) (*Gateway, error) {
 	}
 	fwd.configure(cfg)
 	fwd.peers.Store(newPeerTable(cfg.Peers, nil, &fwd.open))
-	return &Gateway{log: log, opts: opts, fwd: fwd, dns: newResolver(cfg, opts, fwd), cfg: cfg}, nil
+	return &Gateway{
+		log: log, opts: opts, fwd: fwd, cfg: cfg,
+		dns: newResolver(cfg, opts, fwd), portmap: newPortmap(cfg, opts, fwd),
+	}, nil
 }
 
 // Start opens the UDP port and serves until Close. It does not wait for peers. ctx bounds the start
@@ -97,26 +103,45 @@ func (g *Gateway) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.cfg.DNS.Enabled {
-		if err := stack.listenDNS(g.dns); err != nil {
-			stack.close()
-			return err
-		}
+	g.fwd.inward = stack
+	if err := g.listen(stack); err != nil {
+		g.silence()
+		stack.close()
+		return err
 	}
 	tunnel := newTunnel(stack.device(), g.log)
 	if err := tunnel.configure(g.cfg); err != nil {
-		g.dns.Close()
+		g.silence()
 		tunnel.dev.Close()
 		return err
 	}
 	if err := tunnel.up(g.cfg.Interface.ListenPort); err != nil {
-		g.dns.Close()
+		g.silence()
 		tunnel.dev.Close()
 		return err
 	}
 	g.stack, g.tunnel, g.phase, g.startedAt = stack, tunnel, phaseRunning, time.Now()
 	g.watch()
 	return nil
+}
+
+// listen lets the servers at the gateway's address answer, those that are wanted.
+func (g *Gateway) listen(stack *stack) error {
+	if g.cfg.DNS.Enabled {
+		if err := stack.listenDNS(g.dns); err != nil {
+			return err
+		}
+	}
+	if g.cfg.Portmap.Enabled {
+		return stack.listenPortmap(g.portmap)
+	}
+	return nil
+}
+
+// silence ends the servers.
+func (g *Gateway) silence() {
+	g.dns.Close()
+	g.portmap.Close()
 }
 
 // watch starts what runs beside the flows.
@@ -171,7 +196,7 @@ func (g *Gateway) Close(ctx context.Context) error {
 	err := g.fwd.end(ctx)
 	closed := make(chan struct{})
 	go func() {
-		g.dns.Close()
+		g.silence()
 		if told {
 			// The resets are on their way through the device, which does not say when they have
 			// left.

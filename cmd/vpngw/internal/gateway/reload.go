@@ -27,6 +27,10 @@ func (g *Gateway) Reload(cfg *config.Config) error {
 	if err := g.startDNS(cfg); err != nil {
 		return err
 	}
+	if err := g.startPortmap(cfg); err != nil {
+		g.settleDNS(g.cfg)
+		return err
+	}
 	before := g.fwd.peers.Load()
 	// First the table, so that a new peer's first packet finds its owner.
 	after := newPeerTable(cfg.Peers, before, &g.fwd.open)
@@ -37,12 +41,14 @@ func (g *Gateway) Reload(cfg *config.Config) error {
 			after.byKey[changes.Added[i].PublicKey].end(errPeerRemoved)
 		}
 		g.settleDNS(g.cfg)
+		g.settlePortmap(g.cfg)
 		return err
 	}
 	g.fwd.configure(g.effective(cfg))
 	g.dns.Configure(g.effective(cfg))
 	g.settleDNS(cfg)
 	g.endRevoked(changes, before, after)
+	g.settlePortmap(cfg)
 	g.reportRestart(cfg, changes)
 	g.cfg = cfg
 	return nil

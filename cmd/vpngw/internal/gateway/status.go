@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"vpngw/cmd/vpngw/internal/dns"
+	"vpngw/cmd/vpngw/internal/portmap"
+	"vpngw/config"
 )
 
 // Status is one look at a gateway. It is plain data, made for JSON; the caller owns it.
@@ -34,6 +36,8 @@ type Status struct {
 	Totals   Totals       `json:"totals"`
 	Counters Counters     `json:"counters"`
 	DNS      dns.Counters `json:"dns"`
+
+	Portmap portmap.Counters `json:"portmap"`
 }
 
 // PeerStatus is one peer's part of a Status.
@@ -50,6 +54,8 @@ type PeerStatus struct {
 	RxBytes uint64     `json:"rx_bytes"`
 	TxBytes uint64     `json:"tx_bytes"`
 	Flows   FlowCounts `json:"flows"`
+	// Ports are those of this host that the peer asked for.
+	Ports []portmap.Mapping `json:"ports,omitempty"`
 }
 
 // FlowCounts are the flows open now.
@@ -105,8 +111,15 @@ func (g *Gateway) Status() Status {
 		g.stack.count(&s.Counters)
 	}
 	s.DNS = g.dns.Counters()
+	s.Portmap = g.portmap.Counters()
+	ports := map[config.PublicKey][]portmap.Mapping{}
+	for _, m := range g.portmap.Mappings() {
+		ports[m.Peer] = append(ports[m.Peer], m)
+	}
 	for _, p := range g.fwd.peers.Load().peers {
-		s.Peers = append(s.Peers, g.peerStatus(p, device.peers[p.key]))
+		peer := g.peerStatus(p, device.peers[p.key])
+		peer.Ports = ports[p.key]
+		s.Peers = append(s.Peers, peer)
 	}
 	s.Totals = g.totals(s.Peers)
 	return s
