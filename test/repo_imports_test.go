@@ -50,6 +50,8 @@ const importPolicy = `
 		github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term rsc.io/qr
 	vpngw/cmd/vpngw/internal/daemon:  OURS github.com/fsnotify/fsnotify
 	vpngw/cmd/vpngw/internal/dns:     OURS github.com/miekg/dns
+	# recvmmsg and sendmmsg take pointers.
+	vpngw/cmd/vpngw/internal/mmsg:    OURS unsafe golang.org/x/sys/unix
 	vpngw/cmd/vpngw/internal/gateway: OURS vpngw/adapter vpngw/adapter/wgbind golang.zx2c4.com/wireguard/conn/...
 		golang.zx2c4.com/wireguard/device golang.zx2c4.com/wireguard/tun golang.org/x/net/...
 		golang.org/x/sys/... golang.org/x/time/rate

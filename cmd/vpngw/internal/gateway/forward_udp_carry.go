@@ -7,13 +7,14 @@ import (
 	"syscall"
 
 	"vpngw/adapter"
+	"vpngw/cmd/vpngw/internal/mmsg"
 )
 
 // A udpBatch is a batch of datagrams on their way through a mapping. There are as many as there are
 // mappings at work.
 type udpBatch struct {
-	in    [udpSendBatch]adapter.Datagram
-	out   [udpSendBatch]udpDatagram
+	in    [mmsg.SendBatch]adapter.Datagram
+	out   [mmsg.SendBatch]udpDatagram
 	taken int // of in
 	count int // of out
 	sent  int // of those
@@ -64,7 +65,7 @@ func (m *udpMapping) carryBatch() bool {
 		return false
 	}
 	for i := range b.out[:b.count] {
-		if d := &b.out[i]; d.err != nil {
+		if d := &b.out[i]; d.Err != nil {
 			m.notSent(d)
 		}
 		b.out[i] = udpDatagram{}
@@ -100,11 +101,11 @@ func (m *udpMapping) judge(b *udpBatch) {
 			m.hairpin(inner, in)
 			continue
 		}
-		out := udpDatagram{payload: in.Payload, addr: of, df: in.DF}
+		out := udpDatagram{Payload: in.Payload, Addr: of, DF: in.DF}
 		// "A router MUST NOT ... originate or forward a datagram with a TTL of zero" and decrements it
 		// (RFC 1812 §5.3.1); one that came with less than 2 was answered by the stack.
 		if in.TTL > 1 {
-			out.ttl = in.TTL - 1
+			out.TTL = in.TTL - 1
 		}
 		b.out[b.count] = out
 		b.count++
@@ -115,11 +116,11 @@ func (m *udpMapping) judge(b *udpBatch) {
 // notSent tells the client what became of a datagram that this host could not send.
 func (m *udpMapping) notSent(d *udpDatagram) {
 	m.f.counters.udpSendError.Add(1)
-	if errors.Is(d.err, syscall.EMSGSIZE) {
+	if errors.Is(d.Err, syscall.EMSGSIZE) {
 		return // the error queue tells it with the path's MTU
 	}
-	if _, told := classifyErrno(d.err); told != answerNothing && told != answerRefused {
-		m.down.unreachable(d.addr, told)
+	if _, told := classifyErrno(d.Err); told != answerNothing && told != answerRefused {
+		m.down.unreachable(d.Addr, told)
 	}
 }
 

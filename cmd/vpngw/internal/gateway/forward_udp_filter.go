@@ -68,12 +68,12 @@ func (m *udpMapping) filter(ds []udpDatagram, out []adapter.Datagram) (count int
 	var of netip.AddrPort
 	passes := false
 	for i := range ds {
-		if ds[i].addr != of {
-			of = ds[i].addr
+		if ds[i].Addr != of {
+			of = ds[i].Addr
 			passes = m.passesLocked(mode, of)
 		}
 		if passes {
-			out[count] = adapter.Datagram{Payload: ds[i].payload, From: of}
+			out[count] = adapter.Datagram{Payload: ds[i].Payload, From: of}
 			count++
 		}
 	}

@@ -133,7 +133,7 @@ func (c fakeUDPClient) fail(dst netip.AddrPort, why adapter.Fault) {
 type fakeUDPUpstream struct{ *fakeUDP }
 
 func (u fakeUDPUpstream) receive(h upstreamHandler) {
-	go u.loop(func(d datagram) { h.fromUpstream([]udpDatagram{{payload: []byte(d.text), addr: d.addr}}) },
+	go u.loop(func(d datagram) { h.fromUpstream([]udpDatagram{{Payload: []byte(d.text), Addr: d.addr}}) },
 		func(dst netip.AddrPort) { h.failedUpstream(dst, portFault(dst.Addr())) })
 }
 
@@ -153,8 +153,8 @@ func (u fakeUDPUpstream) send(ds []udpDatagram) (n int) {
 		if stop {
 			return i
 		}
-		if ds[i].err = u.err; u.err == nil {
-			u.out <- datagram{text: string(ds[i].payload), addr: ds[i].addr, ttl: ds[i].ttl, df: ds[i].df}
+		if ds[i].Err = u.err; u.err == nil {
+			u.out <- datagram{text: string(ds[i].Payload), addr: ds[i].Addr, ttl: ds[i].TTL, df: ds[i].DF}
 		}
 	}
 	return len(ds)

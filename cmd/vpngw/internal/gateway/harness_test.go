@@ -110,10 +110,10 @@ func (n *internet) listenUDP(at netip.AddrPort) (upstreamUDP, error) {
 
 func (u internetUDP) send(ds []udpDatagram) int {
 	for i := range ds {
-		if r, ok := u.n.real(ds[i].addr); ok {
-			ds[i].addr = r
+		if r, ok := u.n.real(ds[i].Addr); ok {
+			ds[i].Addr = r
 		} else {
-			ds[i].addr = netip.MustParseAddrPort("127.255.255.255:9") // nobody is there: lost
+			ds[i].Addr = netip.MustParseAddrPort("127.255.255.255:9") // nobody is there: lost
 		}
 	}
 	return u.upstreamUDP.send(ds)
@@ -128,7 +128,7 @@ type internetHandler struct {
 
 func (h internetHandler) fromUpstream(ds []udpDatagram) {
 	for i := range ds {
-		ds[i].addr = h.n.virtual(ds[i].addr)
+		ds[i].Addr = h.n.virtual(ds[i].Addr)
 	}
 	h.upstreamHandler.fromUpstream(ds)
 }

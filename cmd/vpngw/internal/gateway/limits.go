@@ -43,16 +43,8 @@ const (
 	// 200 Mbit/s. The system gives no more than net.core.{r,w}mem_max, and uses it only while
 	// datagrams wait.
 	udpSocketBuffer = 512 << 10
-	// udpReceiveBatch and udpSendBatch bound the datagrams of one recvmmsg and sendmmsg: for the first,
-	// 1 MiB of buffers for each of udpPollersMax goroutines, in which the kernel may have put many
-	// datagrams together; for the second, half of wireguard-go's batch.
-	udpReceiveBatch, udpSendBatch = 16, 64
-	udpPollersMax                 = 8
-	// udpSegmentsMax is UDP_MAX_SEGMENTS of Linux before 6.9, in datagrams; udpCoalescedMax bounds what
-	// they are together in bytes, and udpSegmentMax one of them: what an Ethernet link carries whole.
-	udpSegmentsMax  = 64
-	udpCoalescedMax = 65536
-	udpSegmentMax   = 1472
+	// udpPollersMax bounds the goroutines that serve them, each with 1 MiB of buffers.
+	udpPollersMax = 8
 	// udpDatagramMax is the largest UDP payload over IPv4 in bytes: 65,535 - 20 - 8.
 	udpDatagramMax = 65507
 
@@ -68,6 +60,8 @@ const (
 	// pingSequenceTries is how many sequence numbers are tried for a request whose own is taken on every
 	// flow of its client.
 	pingSequenceTries = 64
+	// pingReceiveBuffer is what is asked for, in bytes: some thousand answers that come at once.
+	pingReceiveBuffer = 1 << 20
 	// pendingErrorsMax is how many errors of earlier requests a send may meet before it gives up.
 	pendingErrorsMax = 4
 	// pingAnswerMax is the age from which an unanswered echo request may be forgotten for a newer

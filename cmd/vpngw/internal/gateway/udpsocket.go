@@ -3,6 +3,8 @@ package gateway
 import (
 	"net/netip"
 	"sync"
+
+	"vpngw/cmd/vpngw/internal/mmsg"
 )
 
 // An upstreamUDP is the OS socket of one UDP mapping: unconnected, on a port of its own, so that
@@ -12,7 +14,7 @@ type upstreamUDP interface {
 	// receive says who is told of what arrives, from now on until close. Calls of h for what arrives do
 	// not overlap.
 	receive(h upstreamHandler)
-	// send sends datagrams in their order and returns how many of them it is done with, setting err in
+	// send sends datagrams in their order and returns how many of them it is done with, setting Err in
 	// those that could not be sent. It returns fewer than all while the system's buffer is full, and
 	// calls writable when it is not any more. One call at a time.
 	send(ds []udpDatagram) int
@@ -33,16 +35,8 @@ type upstreamHandler interface {
 	writable()
 }
 
-// A udpDatagram crosses an upstreamUDP.
-type udpDatagram struct {
-	payload []byte
-	addr    netip.AddrPort // of the other end
-	// ttl and df are the time to live it is sent with, 0 for the system's, and whether it must not be
-	// fragmented. Not set in what arrives, and not heeded by systems that cannot.
-	ttl uint8
-	df  bool
-	err error // why it was not sent
-}
+// A udpDatagram crosses an upstreamUDP. Systems other than Linux do not heed its TTL and DF.
+type udpDatagram = mmsg.Datagram
 
 // datagramBuffers holds buffers of the largest size. They are taken when a datagram is there and
 // returned at once, so there are as many as there are datagrams in hand, not as many as there are

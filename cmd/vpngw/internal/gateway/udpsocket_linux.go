@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"vpngw/cmd/vpngw/internal/mmsg"
 )
 
 // linuxUDP is a socket that costs its descriptor and these few words while it is idle: a udpPoller
@@ -132,13 +134,13 @@ func (u *linuxUDP) close() {
 }
 
 // ready takes what is there, once.
-func (u *linuxUDP) ready(events uint32, s *receiveScratch) {
+func (u *linuxUDP) ready(events uint32, r *mmsg.Receiver) {
 	if !u.use() {
 		return
 	}
 	defer u.done()
 	if events&unix.EPOLLERR != 0 {
-		drainErrors(u.fd, s.bufs[0][:], func(dst netip.AddrPort, _ []byte, why fault) {
+		drainErrors(u.fd, r.Buffer(), func(dst netip.AddrPort, _ []byte, why fault) {
 			u.handler.failedUpstream(dst, why)
 		})
 	}
@@ -148,7 +150,7 @@ func (u *linuxUDP) ready(events uint32, s *receiveScratch) {
 	}
 	if events&unix.EPOLLIN != 0 {
 		for _, errno := range []syscall.Errno{0, 0} { // an error of an earlier datagram comes once
-			if errno = s.receive(u.fd, u.handler.fromUpstream); errno == 0 || errno == unix.EAGAIN {
+			if errno = r.Receive(u.fd, u.handler.fromUpstream); errno == 0 || errno == unix.EAGAIN {
 				break
 			}
 		}
@@ -159,17 +161,15 @@ func (u *linuxUDP) ready(events uint32, s *receiveScratch) {
 func (u *linuxUDP) send(ds []udpDatagram) int {
 	if !u.use() {
 		for i := range ds {
-			ds[i].err = net.ErrClosed
+			ds[i].Err = net.ErrClosed
 		}
 		return len(ds)
 	}
 	defer u.done()
-	s := sendScratches.Get().(*sendScratch)
-	defer sendScratches.Put(s)
 	sent, retried := 0, false
 	for sent < len(ds) {
 		run := u.sameOptions(ds[sent:])
-		count, errno := s.send(u.fd, ds[sent:sent+run], !u.noGSO.Load())
+		count, segmented, errno := mmsg.Send(u.fd, ds[sent:sent+run], !u.noGSO.Load())
 		if sent += count; count > 0 {
 			retried = false
 		}
@@ -178,14 +178,14 @@ func (u *linuxUDP) send(ds []udpDatagram) int {
 		case errno == unix.EAGAIN:
 			u.poller.watch(u, unix.EPOLLIN|unix.EPOLLOUT)
 			return sent
-		case s.segments(0) > 1: // no offload in the device's checksums, or beyond the path's MTU
+		case segmented: // no offload in the device's checksums, or beyond the path's MTU
 			u.noGSO.Store(true)
 		case !retried && isPending(errno):
 			// It was the error of an earlier datagram, which the error queue tells in full; reported,
 			// it is gone.
 			retried = true
 		default:
-			ds[sent].err, retried = errno, false
+			ds[sent].Err, retried = errno, false
 			sent++
 		}
 	}
@@ -194,7 +194,7 @@ func (u *linuxUDP) send(ds []udpDatagram) int {
 
 // sameOptions sets the socket's options for the first datagram and says how many that is true for.
 func (u *linuxUDP) sameOptions(ds []udpDatagram) int {
-	if ttl := ds[0].ttl; ttl != u.ttl {
+	if ttl := ds[0].TTL; ttl != u.ttl {
 		value := int(ttl)
 		if ttl == 0 {
 			value = -1 // the system's
@@ -204,14 +204,14 @@ func (u *linuxUDP) sameOptions(ds []udpDatagram) int {
 		}
 	}
 	mode, df := unix.IP_PMTUDISC_DONT, int8(-1)
-	if ds[0].df {
+	if ds[0].DF {
 		mode, df = unix.IP_PMTUDISC_DO, 1
 	}
 	if df != u.df && unix.SetsockoptInt(u.fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mode) == nil {
 		u.df = df
 	}
 	for i := range ds {
-		if ds[i].ttl != ds[0].ttl || ds[i].df != ds[0].df {
+		if ds[i].TTL != ds[0].TTL || ds[i].DF != ds[0].DF {
 			return i
 		}
 	}

@@ -31,7 +31,7 @@ func (u plainUDP) port() uint16 {
 
 func (u plainUDP) send(ds []udpDatagram) int {
 	for i := range ds {
-		_, ds[i].err = u.conn.WriteToUDPAddrPort(ds[i].payload, ds[i].addr)
+		_, ds[i].Err = u.conn.WriteToUDPAddrPort(ds[i].Payload, ds[i].Addr)
 	}
 	return len(ds)
 }
@@ -46,7 +46,7 @@ func (u plainUDP) receive(h upstreamHandler) {
 			switch {
 			case err == nil:
 				addr := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-				one[0] = udpDatagram{payload: buf[:n], addr: addr}
+				one[0] = udpDatagram{Payload: buf[:n], Addr: addr}
 				h.fromUpstream(one[:])
 			case errors.Is(err, net.ErrClosed):
 				return

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vpngw/cmd/vpngw/internal/mmsg"
 )
 
 // udpPollers wait for UDP sockets: as many pollers as there are processors, each with one goroutine and
@@ -108,10 +110,9 @@ func (p *udpPoller) remove(u *linuxUDP) {
 
 // run serves the sockets until there is none.
 func (p *udpPoller) run(epoll *os.File, raw syscall.RawConn) {
-	s := new(receiveScratch)
-	s.init()
+	r := mmsg.NewReceiver()
 	for !p.ends(epoll) {
-		_ = raw.Read(func(fd uintptr) bool { return p.serve(int(fd), s) })
+		_ = raw.Read(func(fd uintptr) bool { return p.serve(int(fd), r) })
 	}
 	_ = epoll.Close()
 }
@@ -129,7 +130,7 @@ func (p *udpPoller) ends(epoll *os.File) bool {
 }
 
 // serve takes a batch from each socket that has something, in turn, until none has.
-func (p *udpPoller) serve(fd int, s *receiveScratch) bool {
+func (p *udpPoller) serve(fd int, r *mmsg.Receiver) bool {
 	var events [64]unix.EpollEvent
 	for {
 		n, err := unix.EpollWait(fd, events[:], 0)
@@ -142,7 +143,7 @@ func (p *udpPoller) serve(fd int, s *receiveScratch) bool {
 		for i := range n {
 			e := &events[i]
 			if u := p.socket(uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32); u != nil {
-				u.ready(e.Events, s)
+				u.ready(e.Events, r)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ type upstreamEvents chan received
 
 func (e upstreamEvents) fromUpstream(ds []udpDatagram) {
 	for _, d := range ds {
-		e <- received{data: bytes.Clone(d.payload), addr: d.addr}
+		e <- received{data: bytes.Clone(d.Payload), addr: d.Addr}
 	}
 }
 
@@ -51,9 +51,9 @@ func listenForTest(t *testing.T) (upstreamUDP, upstreamEvents) {
 // sendOne sends one datagram.
 func sendOne(t *testing.T, u upstreamUDP, p []byte, dst netip.AddrPort) {
 	t.Helper()
-	ds := []udpDatagram{{payload: p, addr: dst}}
-	if n := u.send(ds); n != 1 || ds[0].err != nil {
-		t.Fatalf("%d bytes: %d, %v", len(p), n, ds[0].err)
+	ds := []udpDatagram{{Payload: p, Addr: dst}}
+	if n := u.send(ds); n != 1 || ds[0].Err != nil {
+		t.Fatalf("%d bytes: %d, %v", len(p), n, ds[0].Err)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestPendingErrorDoesNotSwallowTheNextDatagram(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = sink.Close() }()
-	u.send([]udpDatagram{{payload: []byte("to nobody"), addr: dst}})
+	u.send([]udpDatagram{{Payload: []byte("to nobody"), Addr: dst}})
 	sendOne(t, u, []byte("to somebody"), addrPort(sink.LocalAddr()))
 	_ = sink.SetReadDeadline(time.Now().Add(20 * time.Second))
 	buf := make([]byte, 100)

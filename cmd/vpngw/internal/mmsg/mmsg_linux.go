@@ -1,4 +1,4 @@
-package gateway
+package mmsg
 
 import (
 	"encoding/binary"
@@ -9,9 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// Batches of datagrams: recvmmsg(2) and sendmmsg(2), with the segmentation and coalescing of runs of
-// equal datagrams by the kernel (UDP_SEGMENT, UDP_GRO; udp(7)).
 
 // mmsghdr is struct mmsghdr.
 type mmsghdr struct {
@@ -37,17 +34,20 @@ func mmsg(trap uintptr, fd int, msgs []mmsghdr) (int, syscall.Errno) {
 // controlWords is the room for one control message with a number in it, in aligned words.
 const controlWords = 4
 
-// receiveScratch is what one receiver needs, whatever the number of its sockets.
-type receiveScratch struct {
-	msgs    [udpReceiveBatch]mmsghdr
-	iovs    [udpReceiveBatch]unix.Iovec
-	names   [udpReceiveBatch]unix.RawSockaddrInet4
-	control [udpReceiveBatch][controlWords]uint64
-	bufs    [udpReceiveBatch][udpCoalescedMax]byte
-	out     [udpSegmentsMax]udpDatagram
+// A Receiver is what one goroutine needs to receive, whatever the number of its sockets. It holds pointers
+// into itself and must not be copied.
+type Receiver struct {
+	msgs    [ReceiveBatch]mmsghdr
+	iovs    [ReceiveBatch]unix.Iovec
+	names   [ReceiveBatch]unix.RawSockaddrInet4
+	control [ReceiveBatch][controlWords]uint64
+	bufs    [ReceiveBatch][coalescedMax]byte
+	out     [segmentsMax]Datagram
 }
 
-func (s *receiveScratch) init() {
+// NewReceiver makes a Receiver.
+func NewReceiver() *Receiver {
+	s := new(Receiver)
 	for i := range s.msgs {
 		s.iovs[i].Base = &s.bufs[i][0]
 		s.iovs[i].SetLen(len(s.bufs[i]))
@@ -57,10 +57,12 @@ func (s *receiveScratch) init() {
 		h.SetIovlen(1)
 		h.Control = (*byte)(unsafe.Pointer(&s.control[i]))
 	}
+	return s
 }
 
-// receive takes one batch from the socket and hands it over in its order.
-func (s *receiveScratch) receive(fd int, datagrams func([]udpDatagram)) syscall.Errno {
+// Receive takes one batch from the socket and hands it over in its order, perhaps in several calls; the
+// datagrams are valid during the call. Errors: EAGAIN if there is none, or that of an earlier datagram.
+func (s *Receiver) Receive(fd int, datagrams func([]Datagram)) syscall.Errno {
 	for i := range s.msgs {
 		h := &s.msgs[i].hdr
 		h.Namelen = unix.SizeofSockaddrInet4
@@ -85,7 +87,7 @@ func (s *receiveScratch) receive(fd int, datagrams func([]udpDatagram)) syscall.
 				count = 0
 			}
 			end := min(at+segment, size)
-			s.out[count] = udpDatagram{payload: s.bufs[i][at:end], addr: from}
+			s.out[count] = Datagram{Payload: s.bufs[i][at:end], Addr: from}
 			count++
 			if end == size {
 				break
@@ -99,7 +101,7 @@ func (s *receiveScratch) receive(fd int, datagrams func([]udpDatagram)) syscall.
 }
 
 // segmentSize is the size in bytes of the datagrams that the kernel made one of, 0 if it did not.
-func (s *receiveScratch) segmentSize(i int) int {
+func (s *Receiver) segmentSize(i int) int {
 	length := int(s.msgs[i].hdr.Controllen)
 	if length < unix.CmsgLen(4) {
 		return 0
@@ -111,6 +113,9 @@ func (s *receiveScratch) segmentSize(i int) int {
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(h), unix.CmsgLen(0))))
 }
 
+// Buffer is for what else the receiver's goroutine reads; Receive overwrites it.
+func (s *Receiver) Buffer() []byte { return s.bufs[0][:] }
+
 // networkOrder turns a port in network byte order, as a number of the machine, into the port.
 func networkOrder(port uint16) uint16 {
 	var b [2]byte
@@ -118,35 +123,35 @@ func networkOrder(port uint16) uint16 {
 	return binary.BigEndian.Uint16(b[:])
 }
 
-// sendScratch is what one call of send needs.
-type sendScratch struct {
-	msgs    [udpSendBatch]mmsghdr
-	iovs    [udpSendBatch]unix.Iovec
-	names   [udpSendBatch]unix.RawSockaddrInet4
-	control [udpSendBatch][controlWords]uint64
-	counts  [udpSendBatch]int // datagrams of each message
-	count   int               // messages
+// sender is what one call of Send needs.
+type sender struct {
+	msgs    [SendBatch]mmsghdr
+	iovs    [SendBatch]unix.Iovec
+	names   [SendBatch]unix.RawSockaddrInet4
+	control [SendBatch][controlWords]uint64
+	counts  [SendBatch]int // datagrams of each message
+	count   int            // messages
 }
 
-var sendScratches = sync.Pool{New: func() any { return new(sendScratch) }}
+var senders = sync.Pool{New: func() any { return new(sender) }}
 
-// send sends the first datagrams and says how many. An error is that of the first message which was not
-// sent; see segments.
-func (s *sendScratch) send(fd int, ds []udpDatagram, gso bool) (sent int, errno syscall.Errno) {
-	s.pack(ds[:min(len(ds), udpSendBatch)], gso)
+// Send sends the first datagrams, at most SendBatch, and says how many. The error is that of the datagram
+// after those; segmented reports that it was one of a run which the kernel was to segment (with gso),
+// and that this may be why it failed.
+func Send(fd int, ds []Datagram, gso bool) (sent int, segmented bool, errno syscall.Errno) {
+	s := senders.Get().(*sender)
+	defer senders.Put(s)
+	s.pack(ds[:min(len(ds), SendBatch)], gso)
 	n, errno := mmsg(unix.SYS_SENDMMSG, fd, s.msgs[:s.count])
 	for i := range n {
 		sent += s.counts[i]
 	}
-	return sent, errno
+	return sent, errno != 0 && s.counts[0] > 1, errno
 }
-
-// segments is the number of datagrams in a message.
-func (s *sendScratch) segments(message int) int { return s.counts[message] }
 
 // pack makes messages of datagrams: runs of equal size to one destination, of which the last may be
 // shorter, become one.
-func (s *sendScratch) pack(ds []udpDatagram, gso bool) {
+func (s *sender) pack(ds []Datagram, gso bool) {
 	s.count = 0
 	for first := 0; first < len(ds); {
 		run := 1
@@ -155,7 +160,7 @@ func (s *sendScratch) pack(ds []udpDatagram, gso bool) {
 		}
 		for i := first; i < first+run; i++ {
 			s.iovs[i] = unix.Iovec{}
-			if p := ds[i].payload; len(p) > 0 {
+			if p := ds[i].Payload; len(p) > 0 {
 				s.iovs[i].Base = &p[0]
 				s.iovs[i].SetLen(len(p))
 			}
@@ -167,10 +172,10 @@ func (s *sendScratch) pack(ds []udpDatagram, gso bool) {
 }
 
 // message fills message m with run datagrams, whose pieces begin at the given one.
-func (s *sendScratch) message(m, piece, run int, d *udpDatagram) {
+func (s *sender) message(m, piece, run int, d *Datagram) {
 	s.counts[m] = run
 	s.names[m] = unix.RawSockaddrInet4{
-		Family: unix.AF_INET, Port: networkOrder(d.addr.Port()), Addr: d.addr.Addr().As4(),
+		Family: unix.AF_INET, Port: networkOrder(d.Addr.Port()), Addr: d.Addr.Addr().As4(),
 	}
 	h := &s.msgs[m].hdr
 	*h = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&s.names[m])), Namelen: unix.SizeofSockaddrInet4}
@@ -180,23 +185,23 @@ func (s *sendScratch) message(m, piece, run int, d *udpDatagram) {
 		c := (*unix.Cmsghdr)(unsafe.Pointer(&s.control[m]))
 		c.Level, c.Type = unix.SOL_UDP, unix.UDP_SEGMENT
 		c.SetLen(unix.CmsgLen(2))
-		*(*uint16)(unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))) = uint16(len(d.payload))
+		*(*uint16)(unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))) = uint16(len(d.Payload))
 		h.Control = (*byte)(unsafe.Pointer(c))
 		h.SetControllen(unix.CmsgSpace(2))
 	}
 }
 
 // segmentRun says how many of the first datagrams the kernel can make of one.
-func segmentRun(ds []udpDatagram) int {
-	size := len(ds[0].payload)
-	if size == 0 || size > udpSegmentMax {
+func segmentRun(ds []Datagram) int {
+	size := len(ds[0].Payload)
+	if size == 0 || size > segmentMax {
 		return 1
 	}
 	run, total := 1, size
-	for run < min(len(ds), udpSegmentsMax) {
+	for run < min(len(ds), segmentsMax) {
 		d := &ds[run]
-		n := len(d.payload)
-		if n == 0 || n > size || d.addr != ds[0].addr || total+n > udpDatagramMax {
+		n := len(d.Payload)
+		if n == 0 || n > size || d.Addr != ds[0].Addr || total+n > datagramMax {
 			break
 		}
 		total += n

@@ -1,0 +1,14 @@
+package mmsg
+
+import "net/netip"
+
+// A Datagram is one that arrived, or that is to be sent.
+type Datagram struct {
+	Payload []byte
+	Addr    netip.AddrPort // of the other end
+	// TTL and DF are the time to live it is sent with, 0 for the system's, and whether it must not be
+	// fragmented. They are for who sets the socket's options; not set in what arrives.
+	TTL uint8
+	DF  bool
+	Err error // why it was not sent; for who calls Send
+}
