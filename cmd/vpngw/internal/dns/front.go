@@ -161,6 +161,7 @@ func (s *Server) count(q *query, a *answer) {
 	}
 	if a.blocked {
 		s.counters.blocked.Add(1)
+		s.warnBlocked(q)
 	}
 	switch {
 	case q.rcode != miekg.RcodeSuccess: // counted when it was read

@@ -1,8 +1,13 @@
 package dns
 
 import (
+	"bytes"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	miekg "github.com/miekg/dns"
 
@@ -59,6 +64,27 @@ func TestUpstreamsDoNotNameThisSide(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRebindingIsLogged: with what to do about it, and not for every query.
+func TestRebindingIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := askerServer(t, func(k question) *miekg.Msg {
+			return &miekg.Msg{Answer: []miekg.RR{rr(t, k.name+" 300 IN A 10.8.0.2")}}
+		})
+		var log bytes.Buffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
+		for _, v := range []struct {
+			wait time.Duration
+			want int
+		}{{0, 1}, {0, 1}, {blockedLogInterval - 1, 1}, {1, 2}} {
+			time.Sleep(v.wait)
+			s.ask(t, "wiki.example.", miekg.TypeA)
+			if n := strings.Count(log.String(), `dns.rebind_allowed" name=wiki.example. peer=peer`); n != v.want {
+				t.Errorf("%d lines, want %d: %s", n, v.want, log.String())
+			}
+		}
+	})
 }
 
 // TestRebindingLeavesTheRest: good addresses beside bad ones, hints, aliases, and domains that may.
