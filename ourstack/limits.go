@@ -77,12 +77,16 @@ const (
 	// smallRunMax is how many such flows go before a bulk flow of the same remote address.
 	smallRunMax = 64
 
-	// standingMax is how many bytes sent to one remote address, and not yet acknowledged, may stand in
+	// standingMin is how many bytes sent to one remote address, and not yet acknowledged, may stand in
 	// queues (see tcp.Conn.Standing) before its bulk flows have to wait. The longest queue ahead of a
 	// receiver that is just slow is its UDP socket buffer, mostly 4 MiB. What stands there serves nobody:
 	// it costs latency and cache misses here and losses there. 512 KiB are 4 ms at 1 Gbit/s; with 2 MiB a
 	// saturated tunnel was 5 times slower to answer and a fifth dearer per byte.
-	standingMax = 512 << 10
+	standingMin = 512 << 10
+	// standingPerFlow comes on top for each flow of which something stands, up to standingMax: a thousand
+	// flows with a segment each fill standingMin, and lose time when they take turns to wait.
+	standingPerFlow = 1 << 10
+	standingMax     = 2 << 20
 	// standingStep is the change in a flow's standing bytes that is worth telling the scheduler.
 	standingStep = 4 << 10
 

@@ -39,7 +39,8 @@ type group struct {
 
 	// Bulk flows send no new text while too much of what was sent stands in queues on the way.
 	standing int      // bytes, of all its flows
-	full     bool     // standing has reached standingMax, and has not fallen clearly below it since
+	delayed  int      // flows of which some stand
+	full     bool     // standing has reached standingLimit, and has not fallen clearly below it since
 	held     flowList // flows that wait for that; they are not ready
 }
 
@@ -281,13 +282,21 @@ func (s *scheduler) account(f *flow, standing int) (wake bool) {
 // that were held are ready.
 func (s *scheduler) setStanding(f *flow, standing int) (wake bool) {
 	g := f.group
+	if (standing > 0) != (f.standing > 0) {
+		if standing > 0 {
+			g.delayed++
+		} else {
+			g.delayed--
+		}
+	}
 	g.standing += standing - f.standing
 	f.standing = standing
-	if g.standing >= standingMax {
+	limit := g.standingLimit()
+	if g.standing >= limit {
 		g.full = true
 		return false
 	}
-	if !g.full || g.standing > standingMax-standingMax/8 {
+	if !g.full || g.standing > limit-limit/8 {
 		return false
 	}
 	g.full = false
@@ -301,4 +310,9 @@ func (s *scheduler) setStanding(f *flow, standing int) (wake bool) {
 	}
 	wake, s.idle = s.idle, false
 	return wake
+}
+
+// standingLimit is how many bytes of g may stand in queues.
+func (g *group) standingLimit() int {
+	return min(standingMin+g.delayed*standingPerFlow, standingMax)
 }

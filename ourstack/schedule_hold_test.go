@@ -48,10 +48,10 @@ func TestHoldWhatStandsInQueues(t *testing.T) {
 	}
 	s.next(true)
 
-	if s.account(&busy, standingMax-standingMax/16) || f.list != &g.held {
+	if limit := g.standingLimit(); s.account(&busy, limit-limit/16) || f.list != &g.held {
 		t.Error("let go too early")
 	}
-	if !s.account(&busy, standingMax/2) {
+	if !s.account(&busy, standingMin/2) {
 		t.Error("no wake-up when the queues are shorter")
 	}
 	if got, _, hold, _ := s.next(true); got != &f || hold {
@@ -60,6 +60,26 @@ func TestHoldWhatStandsInQueues(t *testing.T) {
 	s.done(&f, service{more: true, held: true}) // it became possible meanwhile
 	if f.list != &g.bulk {
 		t.Error("held by a group that is not full")
+	}
+}
+
+// TestManyFlowsMayHaveMoreStanding: a little for each flow, to a bound.
+func TestManyFlowsMayHaveMoreStanding(t *testing.T) {
+	var s scheduler
+	var g group
+	flows := make([]flow, 3*(standingMax-standingMin)/standingPerFlow)
+	for i := range flows {
+		flows[i].group = &g
+		s.account(&flows[i], 1)
+		if got, want := g.standingLimit(), min(standingMin+(i+1)*standingPerFlow, standingMax); got != want {
+			t.Fatalf("%d flows: %d bytes, want %d", i+1, got, want)
+		}
+	}
+	for i := range flows {
+		s.account(&flows[i], 0)
+	}
+	if g.delayed != 0 || g.standingLimit() != standingMin {
+		t.Errorf("in the end %d flows and %d bytes", g.delayed, g.standingLimit())
 	}
 }
 
@@ -130,7 +150,7 @@ func TestBothWaysHeld(t *testing.T) {
 		if n < 140<<20 {
 			t.Errorf("%v read %d bytes only", c.LocalAddr(), n)
 		}
-		if i := c.Info(gateway.now()); i.Counters.Timeouts != 0 || i.InFlight > standingMax+standingMax/4 {
+		if i := c.Info(gateway.now()); i.Counters.Timeouts != 0 || i.InFlight > 2*standingMin {
 			t.Errorf("%v: %d timeouts, %d bytes in flight", c.LocalAddr(), i.Counters.Timeouts, i.InFlight)
 		}
 	}
