@@ -80,7 +80,9 @@ func TestConformanceSeesGaps(t *testing.T) {
 		{requirement{id: "MUST-2", code: "a.go: g"}, "there is no a.go: g"},
 		{requirement{id: "SHLD-9"}, "no code"},
 		{requirement{id: "MUST-1", tests: "TestA"}, ""},
-		{requirement{id: "MUST-3", reason: "because"}, ""},
+		{requirement{id: "MUST-3", reason: "because"}, "no test shows"},
+		{requirement{id: "MUST-3", reason: "because", tests: "TestA"}, ""},
+		{requirement{id: "MAY-3", reason: "because"}, ""},
 	} {
 		if got := strings.Join(ev.judge(&tc.r), ", "); tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
 			t.Errorf("%+v: %q, want %q", tc.r, got, tc.want)
@@ -100,13 +102,17 @@ func (ev *evidence) judge(r *requirement) (problems []string) {
 			problems = append(problems, "there is no "+name)
 		}
 	}
+	tested := len(ev.tests[r.id]) > 0 || r.tests != ""
 	if r.reason != "" {
+		if strings.HasPrefix(r.id, "MUST") && !tested {
+			problems = append(problems, "no test shows what happens instead")
+		}
 		return problems
 	}
 	if len(ev.code[r.id]) == 0 && r.code == "" {
 		problems = append(problems, "no code is tagged with it")
 	}
-	if len(ev.tests[r.id]) == 0 && r.tests == "" {
+	if !tested {
 		problems = append(problems, "no test is tagged with it")
 	}
 	return problems
