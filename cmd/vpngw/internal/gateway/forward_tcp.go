@@ -56,42 +56,56 @@ type tcpFlow struct {
 
 // handleTCP answers a request. It does not block: what takes time runs in the flow's own goroutine.
 func (f *forwarder) handleTCP(req tcpRequest) {
+	if t, ctx := f.admitTCP(req); t != nil {
+		go t.run(ctx, req)
+	}
+}
+
+// serveTCP is handleTCP for a caller that has a goroutine for the request.
+func (f *forwarder) serveTCP(req tcpRequest) {
+	if t, ctx := f.admitTCP(req); t != nil {
+		t.run(ctx, req)
+	}
+}
+
+// admitTCP returns the flow that is to run for a request, and the context of its dial. nil: the
+// request has been answered.
+func (f *forwarder) admitTCP(req tcpRequest) (*tcpFlow, context.Context) {
 	p := f.sender(req.client())
 	if p == nil {
 		req.reject(answerNothing)
-		return
+		return nil, nil
 	}
 	dst := req.destination()
 	if d := f.policy.decide(p, protoTCP, dst); d.verdict != verdictAllow {
 		f.counters.tcpDenied.Add(1)
 		f.log.Debug("tcp denied", "peer", p.name(), "dst", dst, "rule", d.rule)
 		req.reject(d.verdict.answer())
-		return
+		return nil, nil
 	}
-	ctx, cancel := context.WithCancelCause(req.Context())
-	t := &tcpFlow{f: f, peer: p, src: req.client(), dst: dst, ttl: req.ttl() - 1, began: time.Now(), cancel: cancel}
+	t := &tcpFlow{f: f, peer: p, src: req.client(), dst: dst, ttl: req.ttl() - 1, began: time.Now()}
 	if !t.takeBudget() {
-		cancel(nil)
 		f.counters.tcpOverBudget.Add(1)
 		req.reject(answerNothing)
-		return
+		return nil, nil
 	}
 	if !t.traces() && !f.dead.admit(t.began, dst) {
-		cancel(nil)
 		f.counters.tcpDead.Add(1)
 		t.releaseBudget()
 		req.reject(answerNothing)
-		return
+		return nil, nil
 	}
+	ctx, cancel := context.WithCancelCause(req.Context())
+	t.cancel = cancel
 	if !p.enter(t) {
 		cancel(nil)
 		t.undecided()
 		f.counters.noPeer.Add(1)
 		t.releaseBudget()
 		req.reject(answerNothing)
-		return
+		return nil, nil
 	}
-	go t.run(ctx, req)
+	return t, ctx
 }
 
 // takeBudget takes one dial and one flow. If dials are short, one that has waited for long gives
@@ -177,6 +191,14 @@ func (t *tcpFlow) dialEnded() {
 	cancel(nil)
 }
 
+// cancelDial ends the dial if it is under way.
+func (t *tcpFlow) cancelDial(cause error) {
+	t.mu.Lock()
+	cancel := t.cancel
+	t.mu.Unlock()
+	cancel(cause)
+}
+
 // gone cleans up after the flow, which has left the peer then.
 func (t *tcpFlow) gone() {
 	t.mu.Lock()
@@ -194,9 +216,10 @@ func (t *tcpFlow) gone() {
 
 // dialUpstream connects to the destination; if that fails it tells the client.
 func (t *tcpFlow) dialUpstream(ctx context.Context, req tcpRequest) (tcpConn, bool) {
-	ctx, stop := context.WithTimeoutCause(ctx, t.f.settings.Load().DialTimeout, errDialTimeout)
-	defer stop()
+	// A timer is a third of a context with a deadline, which package net would also set on the socket.
+	limit := time.AfterFunc(t.f.settings.Load().DialTimeout, func() { t.cancelDial(errDialTimeout) })
 	up, err := t.f.dial(ctx, t.dst, t.ttl)
+	limit.Stop()
 	end, told := classifyDial(ctx, err)
 	t.remember(end)
 	if end == fateConnected {
