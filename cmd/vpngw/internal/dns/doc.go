@@ -20,8 +20,9 @@
 //
 // A query goes out from a port and with an identifier that nobody can foresee, to a connected
 // socket (RFC 5452). What comes back with another identifier or question is not looked at, and the
-// wait goes on; of the rest only the records that the question leads to are kept. There is no
-// validation of signatures: the AD bit is never set, and clients that validate get what they need.
+// wait goes on; of the rest only the records that the question leads to are kept, and none about names
+// that are known here. There is no validation of signatures: the AD bit is never set, and clients that
+// validate get what they need.
 //
 // # Goroutines and locks
 //

@@ -54,13 +54,15 @@ func (r *rebind) forbidsIP(ip net.IP) bool {
 	return ok && r.forbids(a)
 }
 
+// allows says whether upstreams may answer any address for a name.
+func (r *rebind) allows(name string) bool {
+	return r.level == config.RebindOff ||
+		slices.ContainsFunc(r.allowed, func(domain string) bool { return miekg.IsSubDomain(domain, name) })
+}
+
 // filter removes the addresses from an upstream's answer for name that it must not name. What is
 // then left of it says "no such record" for a minute.
 func (r *rebind) filter(a *answer, name string) {
-	if r.level == config.RebindOff ||
-		slices.ContainsFunc(r.allowed, func(domain string) bool { return miekg.IsSubDomain(domain, name) }) {
-		return
-	}
 	owner := name
 	forbids := func(ip net.IP) bool { return r.forbidsIP(ip) }
 	a.answer = slices.DeleteFunc(a.answer, func(rr miekg.RR) bool {

@@ -66,6 +66,47 @@ func TestUpstreamsDoNotNameThisSide(t *testing.T) {
 	}
 }
 
+// TestUpstreamsDoNotSpeakForUs: what an upstream says of names known here is not passed on, and an alias
+// of a stranger leads to them only where that is wanted.
+func TestUpstreamsDoNotSpeakForUs(t *testing.T) {
+	upstream := func(k question) *miekg.Msg {
+		target := map[string]string{
+			"evil.example.": "laptop.vpn.internal.", "none.example.": "nobody.vpn.internal.", "record.example.": "www.corp.example.",
+			"upper.example.": "LapTop.VPN.internal.",
+		}[k.name]
+		return &miekg.Msg{
+			MsgHdr: miekg.MsgHdr{Rcode: miekg.RcodeNameError},
+			Answer: []miekg.RR{rr(t, k.name+" 300 IN CNAME "+target), rr(t, target+" 300 IN A 203.0.113.66")},
+			Ns:     []miekg.RR{rr(t, "internal. 300 IN SOA a. b. 1 2 3 4 300")},
+		}
+	}
+	for _, level := range []string{config.RebindOff, config.RebindTunnel} {
+		s, _ := askerServer(t, upstream, func(c *config.Config) {
+			c.DNS.RebindProtection = level
+			c.DNS.Records = []config.DNSRecord{{Name: "www.corp.example", Type: "A", Value: "192.0.2.7"}}
+		})
+		for name, want := range map[string]string{
+			"evil.example.": "laptop.vpn.internal. 60 IN A 10.8.0.2", "upper.example.": "laptop.vpn.internal. 60 IN A 10.8.0.2",
+			"record.example.": "www.corp.example. 60 IN A 192.0.2.7", "none.example.": "",
+		} {
+			for _, qtype := range []uint16{miekg.TypeA, miekg.TypeAAAA, miekg.TypeA} {
+				m := s.ask(t, name, qtype)
+				leads := level == config.RebindOff && qtype == miekg.TypeA && want != ""
+				rcode := miekg.RcodeSuccess
+				if level == config.RebindOff && want == "" {
+					rcode = miekg.RcodeNameError // nobody.vpn.internal
+				}
+				if got := texts(m.Answer); m.Rcode != rcode || leads && (len(got) != 2 || got[1] != want) || !leads && len(got) != 1 || !leads && len(m.Ns) != 1 {
+					t.Errorf("%s %s, %q: %v", name, miekg.Type(qtype), level, m)
+				}
+			}
+		}
+		if n := s.Counters().BlockedRebind; level == config.RebindOff && n > 0 || level == config.RebindTunnel && n != 12 {
+			t.Errorf("%q: %d counted", level, n)
+		}
+	}
+}
+
 // TestRebindingIsLogged: with what to do about it, and not for every query.
 func TestRebindingIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

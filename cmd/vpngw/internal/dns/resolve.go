@@ -104,7 +104,7 @@ func (s *settings) follow(q *query, ask func(question) *answer) *answer {
 	return &answer{rcode: miekg.RcodeServerFailure, from: whole.from} // records in a circle
 }
 
-// step answers one question; next is where a CNAME given here leads to.
+// step answers one question; next is a name known here that a CNAME leads to.
 func (s *settings) step(k question, ask func(question) *answer) (a *answer, next string) {
 	if a, next = s.zones.lookup(k); a != nil {
 		return a, next
@@ -115,24 +115,27 @@ func (s *settings) step(k question, ask func(question) *answer) (a *answer, next
 			return a, ""
 		}
 	}
-	filter := s.filterAAAA
-	if filter && k.qtype == miekg.TypeAAAA {
+	filter, aaaa := s.filterAAAA, k.qtype == miekg.TypeAAAA
+	if filter && aaaa {
 		k.qtype = miekg.TypeA // is there such a name? Clients ask for both in any case
-		if a = ask(k); a != nil {
-			withoutAddresses(a, k.name)
-		}
-		return a, ""
 	}
 	if a = ask(k); a == nil {
 		return nil, ""
 	}
-	if filter {
+	next = s.zones.cut(a)
+	switch {
+	case filter && aaaa:
+		withoutAddresses(a, k.name)
+	case filter:
 		withoutIPv6(a)
 	}
-	if !routed {
+	if !routed && !s.rebind.allows(k.name) {
 		s.rebind.filter(a, k.name)
+		if next != "" { // the same by an alias
+			a.blocked, a.ns, next = true, []miekg.RR{soa(next)}, ""
+		}
 	}
-	return a, ""
+	return a, next
 }
 
 // fqdn is a domain of the configuration as it is in messages.

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -189,6 +190,28 @@ func (z *zones) apex(name string) string {
 		return zone
 	}
 	return name
+}
+
+// ours says whether nobody but us knows a name.
+func (z *zones) ours(name string) bool {
+	return len(z.names[name]) > 0 || miekg.IsSubDomain(z.domain, name) || z.reverseZone(name) != ""
+}
+
+// cut removes from an upstream's answer what it says of our names, and returns the one that it leads to.
+func (z *zones) cut(a *answer) (next string) {
+	a.answer = slices.DeleteFunc(a.answer, func(rr miekg.RR) bool {
+		if z.ours(strings.ToLower(rr.Header().Name)) {
+			return true
+		}
+		if alias, ok := rr.(*miekg.CNAME); ok && z.ours(strings.ToLower(alias.Target)) {
+			next = strings.ToLower(alias.Target)
+		}
+		return false
+	})
+	if next != "" {
+		a.rcode, a.ns = miekg.RcodeSuccess, nil // they were about next
+	}
+	return next
 }
 
 // reverseZone returns the zone below in-addr.arpa that name is in, if all of that is the tunnel's
