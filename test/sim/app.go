@@ -13,13 +13,14 @@ import (
 
 // FlowConfig is what the two applications of a connection do.
 type FlowConfig struct {
-	Bytes [2]int          // written by the dialling and by the accepting end
-	Write [2]int          // size of a write at most
-	Read  [2]int          // bytes read at a time at most
-	Pause [2]tcp.Duration // between two reads
-	Start tcp.Duration    // when the connection is dialled
-	Idle  tcp.Duration    // pause in the middle of writing
-	Abort [2]int          // an end aborts after writing this much; 0 = never
+	Client int             // which of the hosts that dial
+	Bytes  [2]int          // written by the dialling and by the accepting end
+	Write  [2]int          // size of a write at most
+	Read   [2]int          // bytes read at a time at most
+	Pause  [2]tcp.Duration // between two reads
+	Start  tcp.Duration    // when the connection is dialled
+	Idle   tcp.Duration    // pause in the middle of writing
+	Abort  [2]int          // an end aborts after writing this much; 0 = never
 	// Freeze is for how long an end stops reading after half of the other's bytes: long enough for
 	// a closed window and its probes.
 	Freeze [2]tcp.Duration
@@ -36,8 +37,15 @@ type Flow struct {
 	id      int
 	rng     *rand.Rand
 	end     [2]*end
-	port    uint16
 	Aborted bool
+}
+
+// host returns the host of one side: the accepting end is on the second.
+func (f *Flow) host(w *World, side int) *Host {
+	if side == 0 && f.Client > 0 {
+		return w.Hosts[1+f.Client]
+	}
+	return w.Hosts[side]
 }
 
 // end is one application.
@@ -76,7 +84,7 @@ func (f *Flow) act(side int, w *World) (bool, error) {
 	if e == nil || e.conn == nil || e.done {
 		return false, nil
 	}
-	now := w.Hosts[side].Clock()
+	now := f.host(w, side).Clock()
 	did, err := f.readSome(side, e, now, w)
 	if err != nil || e.done {
 		return true, err
@@ -171,10 +179,10 @@ func (f *Flow) writeSome(side int, e *end, now tcp.Instant, w *World) (bool, err
 // check looks at the flight of both ends.
 func (f *Flow) check(w *World) error {
 	for side, e := range f.end {
-		if e == nil || e.conn == nil || !w.Hosts[side].touched {
+		if e == nil || e.conn == nil || !f.host(w, side).touched {
 			continue
 		}
-		info := e.conn.Info(w.Hosts[side].Clock())
+		info := e.conn.Info(f.host(w, side).Clock())
 		if err := e.flight.observe(&info); err != nil {
 			return fmt.Errorf("flow %d side %d: %w", f.id, side, err)
 		}

@@ -44,6 +44,12 @@ func Draw(seed uint64) Scenario {
 	for range 1 + rng.IntN(4) {
 		s.Flows = append(s.Flows, drawFlow(rng))
 	}
+	if rng.IntN(3) == 0 { // several clients, which share the link of the server
+		s.Clients = 2 + rng.IntN(2)
+		for i := range s.Flows {
+			s.Flows[i].Client = rng.IntN(s.Clients)
+		}
+	}
 	return s
 }
 

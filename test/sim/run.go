@@ -13,6 +13,7 @@ import (
 // Scenario is everything that a run depends on.
 type Scenario struct {
 	Seed        uint64
+	Clients     int // hosts that dial, each with a link of its own to the second; all are as the first
 	Stack       [2]ourstack.Config
 	Link        [2]LinkConfig
 	Granularity [2]tcp.Duration
@@ -41,6 +42,11 @@ func Run(s Scenario) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	for range s.Clients - 1 {
+		if err := w.addClient(s.Seed, s.Stack[0], s.Link[0]); err != nil {
+			return Result{}, err
+		}
+	}
 	w.sparse = s.Sparse
 	r := &runner{Scenario: s, w: w, start: w.Now}
 	err = r.run()
@@ -52,7 +58,7 @@ type runner struct {
 	w        *World
 	flows    []*Flow
 	listener *ourstack.Listener
-	byPort   map[uint16]*Flow
+	byAddr   map[netip.AddrPort]*Flow // of the dialling end
 	start    tcp.Instant
 	lastDone tcp.Instant
 	calm     bool
@@ -61,14 +67,18 @@ type runner struct {
 }
 
 func (r *runner) run() error {
-	for i := range r.w.Hosts {
-		r.w.Hosts[i].Granularity, r.w.Hosts[i].Stalls = r.Granularity[i], r.Stalls[i]
+	for i, h := range r.w.Hosts {
+		side := 0
+		if i == 1 {
+			side = 1
+		}
+		h.Granularity, h.Stalls = r.Granularity[side], r.Stalls[side]
 	}
 	var err error
 	if r.listener, err = r.w.Hosts[1].Stack.Listen(netip.AddrPortFrom(AddrB, serverPort), 64); err != nil {
 		return err
 	}
-	r.byPort = map[uint16]*Flow{}
+	r.byAddr = map[netip.AddrPort]*Flow{}
 	r.makeFlows()
 	end := r.start.Add(r.Limit)
 	for {
@@ -161,15 +171,14 @@ func (r *runner) dial() bool {
 		if f.end[0] != nil || r.w.Now < r.start.Add(f.Start) {
 			continue
 		}
-		h := r.w.Hosts[0]
+		h := f.host(r.w, 0)
 		c, err := h.Stack.Dial(h.Clock(), netip.AddrPort{}, netip.AddrPortFrom(AddrB, serverPort))
 		if err != nil {
 			panic(err) // a fresh stack has ports
 		}
 		c.SetNoDelay(f.NoDelay)
 		f.end[0] = &end{conn: c}
-		f.port = c.LocalAddr().Port()
-		r.byPort[f.port] = f
+		r.byAddr[c.LocalAddr()] = f
 		did = true
 	}
 	return did
@@ -183,7 +192,7 @@ func (r *runner) accept() bool {
 			return did
 		}
 		did = true
-		f := r.byPort[c.RemoteAddr().Port()]
+		f := r.byAddr[c.RemoteAddr()]
 		if f == nil || f.end[1] != nil {
 			c.Abort(r.w.Hosts[1].Clock())
 			continue
@@ -214,7 +223,7 @@ func (r *runner) unfinished() error {
 				continue
 			}
 			errs = append(errs, fmt.Errorf("flow %d side %d: %v, %d of %d read, %d of %d written: %+v", f.id, side, e.conn.State(),
-				e.read, f.Bytes[1-side], e.written, f.Bytes[side], e.conn.Info(r.w.Hosts[side].Clock())))
+				e.read, f.Bytes[1-side], e.written, f.Bytes[side], e.conn.Info(f.host(r.w, side).Clock())))
 		}
 	}
 	return errors.Join(append([]error{errors.New("not done in time")}, errs...)...)

@@ -126,7 +126,7 @@ func (s *soak) findWraps() {
 	for _, c := range s.conns {
 		conn := s.dial(c)
 		s.w.Step(s.w.Now)
-		iss := s.w.wire.ends[wireEnd{0, c.port, serverPort}].iss
+		iss := s.w.wire.ends[wireEnd{hostAddr(0).As4(), AddrB.As4(), c.port, serverPort}].iss
 		conn.Abort(s.w.Hosts[0].Clock())
 		c.at = s.w.Now.Add(4 * tcp.Microsecond * tcp.Duration(-uint32(iss)-soakBelowWrap))
 		if c.at.Sub(s.w.Now) < 600*tcp.Second {

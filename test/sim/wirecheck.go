@@ -15,9 +15,9 @@ type wireCheck struct {
 	err  error
 }
 
-// wireEnd is one direction of a connection: from is the host that sends.
+// wireEnd is one direction of a connection.
 type wireEnd struct {
-	from             int
+	src, dst         wire.Addr
 	srcPort, dstPort uint16
 }
 
@@ -35,7 +35,7 @@ func (c *wireCheck) observe(from int, p []byte) {
 	if ip.Parse(p) != wire.OK || ip.Protocol != wire.ProtoTCP || seg.Parse(ip.Payload) != wire.OK {
 		return
 	}
-	key := wireEnd{from, seg.SrcPort, seg.DstPort}
+	key := wireEnd{ip.Src, ip.Dst, seg.SrcPort, seg.DstPort}
 	if c.ends == nil {
 		c.ends = map[wireEnd]*wireState{}
 	}
@@ -50,23 +50,23 @@ func (c *wireCheck) observe(from int, p []byte) {
 	if seg.Flags&wire.FlagACK == 0 || seg.Flags&wire.FlagRST != 0 {
 		return
 	}
-	s.check(c, key, &seg, c.scales(key))
+	s.check(c, from, &seg, c.scales(key))
 }
 
 // scales reports whether both SYNs of a connection had a window scale (RFC 7323 §2.2).
 func (c *wireCheck) scales(key wireEnd) bool {
-	other := c.ends[wireEnd{1 - key.from, key.dstPort, key.srcPort}]
+	other := c.ends[wireEnd{key.dst, key.src, key.dstPort, key.srcPort}]
 	return c.ends[key].scaled && other != nil && other.scaled
 }
 
-func (s *wireState) check(c *wireCheck, key wireEnd, seg *wire.TCP, scales bool) {
+func (s *wireState) check(c *wireCheck, from int, seg *wire.TCP, scales bool) {
 	edge := seg.Ack.Add(seqnum.Size(seg.Wnd) << s.unit(scales && seg.Flags&wire.FlagSYN == 0))
 	if s.seen && c.err == nil {
 		switch {
 		case seg.Ack.Less(s.ack):
-			c.err = fmt.Errorf("host %d port %d: the ACK goes back by %d", key.from, key.srcPort, s.ack.Diff(seg.Ack))
+			c.err = fmt.Errorf("host %d port %d: the ACK goes back by %d", from, seg.SrcPort, s.ack.Diff(seg.Ack))
 		case edge.Less(s.edge) && s.edge.Diff(edge) >= 1<<s.unit(scales):
-			c.err = fmt.Errorf("host %d port %d: the right edge moves left by %d", key.from, key.srcPort, s.edge.Diff(edge))
+			c.err = fmt.Errorf("host %d port %d: the right edge moves left by %d", from, seg.SrcPort, s.edge.Diff(edge))
 		}
 	}
 	s.ack, s.edge, s.seen = seg.Ack, edge, true

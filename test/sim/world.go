@@ -8,7 +8,7 @@ import (
 	"vpngw/ourstack/tcp"
 )
 
-// World is two hosts and the path between them; or several that send to the last.
+// World is two hosts and the path between them; or more, each with a link of its own to all others.
 type World struct {
 	Now   tcp.Instant
 	Hosts []*Host
@@ -51,6 +51,12 @@ func NewWorld(seed uint64, cfg [2]ourstack.Config, links [2]LinkConfig) (*World,
 		}
 	}
 	return w, nil
+}
+
+// addClient adds a host behind the first two that reaches them by a link of its own.
+func (w *World) addClient(seed uint64, cfg ourstack.Config, link LinkConfig) error {
+	i := len(w.Hosts)
+	return w.newHost(i, w.newLink(seed, i, link)).start(seed, cfg)
 }
 
 func newWorld() *World {
@@ -114,11 +120,12 @@ func (w *World) pull(i int, h *Host) bool {
 // send puts what the link makes of p on the way.
 func (w *World) send(i int, h *Host, p []byte) {
 	at, copies := h.Out.arrivals(w.Now, len(p))
+	to := w.route(i, p)
 	for k := range copies {
 		b := append(w.buffer(), p...)
 		strip(b, h.Out.Strip)
 		h.Out.corrupt(b)
-		w.enqueue(at[k], w.route(i, b), b)
+		w.enqueue(at[k], to, b)
 	}
 	if copies > 0 {
 		return
