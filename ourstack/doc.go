@@ -21,6 +21,7 @@
 //	  │            └────► RST                                       input_tcp.go
 //	  ├─ UDP ──► UDPSocket, UDPRequest, port unreachable            udp.go, udp_socket.go, forward_udp*.go
 //	  └─ ICMP ─► echo, ICMPRequest, PingSocket; errors to their flow  icmp.go, forward_icmp.go, ping.go
+//	                                                                and back to the client: fault.go
 //
 // Segments of one connection that follow each other in the batch are a run: the connection is locked
 // once, and its user is told once, after the run. An acknowledgment that becomes due is a

@@ -45,7 +45,7 @@ func (s *Stack) relayFault(now tcp.Instant, pkt []byte, f Fault) {
 	if ttl == 0 {
 		ttl = s.ttl()
 	}
-	s.sendICMPError(now, src, ttl, pkt, &msg)
+	s.sendICMPError(now, &s.faultLimit, src, ttl, pkt, &msg)
 }
 
 // Fail answers the client with an ICMP error from the network. It does nothing if the request was

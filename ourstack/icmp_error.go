@@ -21,16 +21,16 @@ func (s *Stack) sendError(now tcp.Instant, pkt []byte, typ, code uint8, rest int
 func (s *Stack) sendErrorFrom(now tcp.Instant, src wire.Addr, pkt []byte, typ, code uint8, rest int) {
 	msg := wire.ICMPv4{Type: typ, Code: code}
 	msg.SetMTU(rest)
-	s.sendICMPError(now, src, s.ttl(), pkt, &msg)
+	s.sendICMPError(now, &s.icmpLimit, src, s.ttl(), pkt, &msg)
 }
 
-// sendICMPError sends msg, to which it adds the quotation of pkt.
-func (s *Stack) sendICMPError(now tcp.Instant, src wire.Addr, ttl uint8, pkt []byte, msg *wire.ICMPv4) {
+// sendICMPError sends msg, to which it adds the quotation of pkt, within a limit.
+func (s *Stack) sendICMPError(now tcp.Instant, limit *limiter, src wire.Addr, ttl uint8, pkt []byte, msg *wire.ICMPv4) {
 	var about wire.IPv4
 	if about.ParseQuoted(pkt) != wire.OK || !mayCauseError(&about) {
 		return
 	}
-	if !s.icmpLimit.allow(now, about.Src) {
+	if !limit.allow(now, about.Src) {
 		s.counters.icmpErrorsLimited.Add(1)
 		return
 	}

@@ -33,16 +33,17 @@ type Stack struct {
 	pings     pingTable
 	fragments reassembler
 
-	out       scheduler
-	deadlines deadlines
-	timeWait  timeWait
-	memory    memory
-	packets   packetPool
-	echoes    sendQueue
-	relayed   sendQueue
-	icmpLimit limiter
-	ipv6Limit limiter
-	rstLimit  limiter
+	out        scheduler
+	deadlines  deadlines
+	timeWait   timeWait
+	memory     memory
+	packets    packetPool
+	echoes     sendQueue
+	relayed    sendQueue
+	icmpLimit  limiter
+	ipv6Limit  limiter
+	faultLimit limiter // of errors that are passed on
+	rstLimit   limiter
 
 	forwardTCP  atomic.Pointer[func(*TCPRequest)]
 	forwardUDP  atomic.Pointer[func(*UDPRequest)]
@@ -86,6 +87,8 @@ func New(cfg Config) (*Stack, error) {
 	s.relayed.keep = relayFlowsKept
 	s.fragments.init(s)
 	s.icmpLimit.init(deriveKey(&cfg.Seed, "icmp limit"), s.limits.ICMPRate, max(s.limits.ICMPRate/10, 1))
+	s.faultLimit.init(deriveKey(&cfg.Seed, "fault limit"), faultLimitFactor*s.limits.ICMPRate,
+		max(faultLimitFactor*s.limits.ICMPRate/10, 1))
 	s.ipv6Limit.init(deriveKey(&cfg.Seed, "ipv6 limit"), ipv6LimitFactor*s.limits.ICMPRate,
 		max(ipv6LimitFactor*s.limits.ICMPRate/10, 1))
 	s.rstLimit.init(deriveKey(&cfg.Seed, "rst limit"), rstRate, rstRatePerTarget)

@@ -5,8 +5,8 @@
 //	                                         real servers upstream; on path the relay of package relay
 //
 // It has tests only. They need root and the Debian packages wireguard-go, wireguard-tools, iproute2,
-// nftables, procps, curl, netcat-openbsd, bind9-dnsutils, iputils-ping, dnsmasq-base and
-// openssh-server:
+// nftables, procps, curl, netcat-openbsd, bind9-dnsutils, iputils-ping,
+// iputils-tracepath, traceroute, dnsmasq-base, openssh-server and natpmpc:
 //
 //	VPNGW_TEST_NETNS=1 go test -v ./test/netns
 //

@@ -12,13 +12,23 @@
 //	the far side                 the client
 //	accepts                      SYN-ACK, only then                             forward_tcp.go
 //	refuses                      RST                                            answer.go
-//	network, host unreachable    ICMP 3/0, 3/1                                  answer.go
+//	network, host unreachable    ICMP 3/0, 3/1, from the router that said so    answer.go, fault.go
+//	a router ends its TTL        ICMP 11/0 from that router: traceroute         fault.go, dial_linux.go
+//	a link is too small          ICMP 3/4 with its MTU, for packets with DF     fault.go
 //	does not answer              nothing; one dial for all its SYNs             deadhost.go
 //	is forbidden by the guard    ICMP 3/13                                      guard.go
 //	is another peer              it, packet by packet, or ICMP 3/1 if isolated  policy.go
 //	closes, resets, stops        the same, in the same order                    pipe.go
 //	has no such UDP socket       ICMP 3/3 quoting the datagram                  recverr_linux.go
 //	is pinged                    its own answer, all kept                       forward_icmp.go
+//
+// The gateway is a router in this: a SYN, a datagram and an echo request leave with the client's TTL less
+// one, never below 1 (at 1 the stack answers "time exceeded" itself), so that a traceroute sees the path
+// as it is, and a packet that circles between two gateways ends. An established TCP connection is the
+// gateway's own, with the system's TTL. ICMP errors and echo replies reach the client with the TTL they
+// came with, less one. Only Linux tells who sent an ICMP error and lets an unprivileged process send
+// pings (IP_RECVERR, ping sockets); elsewhere a refused or unreachable TCP destination is told from the
+// gateway's address, UDP errors are not seen, and traceroute shows the destination behind the gateway.
 //
 // Over a budget (budget.go) a SYN is not answered: the client's retransmission asks again, as with
 // a full table in any router on the way. Everything of that kind is counted (counters.go).
@@ -31,13 +41,14 @@
 //	stack.go                        the stack and its requests
 //	forward.go                      what the protocols share
 //	forward_{tcp,udp,icmp}.go       one per protocol
-//	dial.go, answer.go              the far side of TCP, and what the client is told of it
+//	dial*.go, answer.go, fault.go   the far side of TCP, and what the client is told of it
 //	pipe.go, reset_*.go             two copies, and how they end
 //	pipe_events_linux.go            the same without goroutines that wait
 //	pipe_poller_linux.go            tells it of the sockets' data
 //	forward_udp_*.go                carrying, filtering, hairpins, idle mappings
 //	udpsocket*.go, recverr_linux.go the far side of UDP, and its ICMP errors
-//	pingsocket*.go, idle.go         the far side of echo requests; idle timers
+//	pingsocket*.go, cmsg_linux.go   the far side of echo requests
+//	pingcheck.go, idle.go           may this host have ping sockets?; idle timers
 //	policy.go, guard.go             may a peer reach it?
 //	resolver.go                     the DNS server at the gateway's address
 //	portmap.go, portmap_tcp.go      ports of this host that lead to clients who asked for them

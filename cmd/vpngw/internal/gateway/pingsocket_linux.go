@@ -35,6 +35,8 @@ func openPingSocket() (pingSocket, error) {
 		_ = file.Close()
 		return nil, err
 	}
+	// What the system does not allow (net.core.rmem_max) it cuts down by itself.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, pingReceiveBuffer)
 	return &linuxPing{file: file, raw: raw, discover: -1}, nil
 }
 
