@@ -44,6 +44,11 @@ func Draw(seed uint64) Scenario {
 	for range 1 + rng.IntN(4) {
 		s.Flows = append(s.Flows, drawFlow(rng))
 	}
+	for i := range s.Link {
+		if rng.IntN(4) == 0 {
+			s.Link[i].Mark = []float64{0.01, 0.2}[rng.IntN(2)]
+		}
+	}
 	if rng.IntN(3) == 0 { // several clients, which share the link of the server
 		s.Clients = 2 + rng.IntN(2)
 		for i := range s.Flows {

@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 
 	"vpngw/ourstack/tcp"
+	"vpngw/ourstack/wire"
 )
 
 // LinkConfig says what a one-way link does to packets. The zero value is a wire: no
@@ -25,6 +27,7 @@ type LinkConfig struct {
 	ReorderBy tcp.Duration // that delay
 	Corrupt   float64      // probability of one flipped bit
 	AckLoss   float64      // probability per packet of at most 80 bytes
+	Mark      float64      // probability per ECN-capable packet that it says congestion experienced
 
 	SpikeEvery tcp.Duration // how often nothing gets through for SpikeFor: then all arrives at once
 	SpikeFor   tcp.Duration
@@ -37,9 +40,9 @@ type LinkConfig struct {
 
 // String lists what is not zero.
 func (l LinkConfig) String() string {
-	return fmt.Sprintf("{delay %d+%dus rate %d queue %d police %d+%d loss %.3f burst %.4f×%d dup %.3f reorder %.3f by %dus corrupt %.3f ackloss %.2f spike %d/%dms strip %v mtu %d from %dms signal %v}",
+	return fmt.Sprintf("{delay %d+%dus rate %d queue %d police %d+%d loss %.3f burst %.4f×%d dup %.3f reorder %.3f by %dus corrupt %.3f ackloss %.2f mark %.3f spike %d/%dms strip %v mtu %d from %dms signal %v}",
 		l.Delay/tcp.Microsecond, l.Jitter/tcp.Microsecond, l.Rate, l.Queue, l.Police, l.Bucket, l.Loss, l.BurstLoss, l.BurstLen, l.Duplicate,
-		l.Reorder, l.ReorderBy/tcp.Microsecond, l.Corrupt, l.AckLoss,
+		l.Reorder, l.ReorderBy/tcp.Microsecond, l.Corrupt, l.AckLoss, l.Mark,
 		l.SpikeFor/tcp.Millisecond, l.SpikeEvery/tcp.Millisecond, l.Strip, l.MTU, l.MTUFrom/tcp.Millisecond, l.Signal)
 }
 
@@ -141,6 +144,18 @@ func (l *Link) lost(n int) bool {
 		return true
 	}
 	return false
+}
+
+// mark tells the receiver of an ECN-capable packet of congestion, sometimes (RFC 3168 §5).
+func (l *Link) mark(p []byte) {
+	const ce = 3
+	if l.Mark == 0 || p[1]&ce == 0 || l.rng.Float64() >= l.Mark {
+		return
+	}
+	before := binary.BigEndian.Uint16(p)
+	p[1] |= ce
+	sum := wire.UpdateChecksum(binary.BigEndian.Uint16(p[10:]), before, binary.BigEndian.Uint16(p))
+	binary.BigEndian.PutUint16(p[10:], sum)
 }
 
 // corrupt flips one bit of p, sometimes.

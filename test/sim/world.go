@@ -124,6 +124,7 @@ func (w *World) send(i int, h *Host, p []byte) {
 	for k := range copies {
 		b := append(w.buffer(), p...)
 		strip(b, h.Out.Strip)
+		h.Out.mark(b)
 		h.Out.corrupt(b)
 		w.enqueue(at[k], to, b)
 	}
