@@ -139,6 +139,14 @@ func (c *Conn) Unsent() int {
 	return c.tcb.Unsent()
 }
 
+// AwaitDelivery reports whether the peer has acknowledged all that was written, or never will because
+// the connection is over. If not, EventWritable tells when to ask again.
+func (c *Conn) AwaitDelivery() bool {
+	c.lock()
+	defer c.finish()
+	return c.tcb.AwaitDelivery()
+}
+
 // Released reports whether the stack has forgotten the connection: nothing more will be sent.
 func (c *Conn) Released() bool {
 	c.mu.Lock()

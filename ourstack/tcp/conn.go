@@ -124,6 +124,7 @@ type userState struct {
 	noDelay    bool // RFC 9293 §3.7.4, MUST-17
 	wantWrite  bool // a write found no room: report EventWritable
 	noMemory   bool // the reason was the budget
+	wantEmpty  bool // AwaitDelivery found text: report EventWritable when there is none
 	released   bool
 	timeout    Duration // user timeout, R2
 	dscp, ttl  uint8

@@ -239,8 +239,12 @@ func (c *Conn) echoes(seg *wire.TCP, at Instant) bool {
 	return c.opts.timestamps && seg.Opts.HasTimestamps && int32(seg.Opts.TSEcr-c.tsNow(at)) >= 0
 }
 
-// wakeWriter reports room to a writer that found none.
+// wakeWriter reports room to a writer that found none, and delivery to one that awaits it.
 func (c *Conn) wakeWriter() {
+	if c.user.wantEmpty && c.sndBuf.len() == 0 {
+		c.user.wantEmpty = false
+		c.events |= EventWritable
+	}
 	if c.user.wantWrite && c.sendRoom() >= min(c.sndLimit()/3, 1<<16) {
 		c.user.wantWrite = false
 		c.events |= EventWritable

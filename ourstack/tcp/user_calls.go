@@ -328,3 +328,10 @@ func (c *Conn) SetTTL(ttl uint8) { c.user.ttl = max(ttl, 1) }
 // Unsent is the number of bytes written but not yet acknowledged by the peer
 // (SetLinger waits for them).
 func (c *Conn) Unsent() int { return c.sndBuf.len() }
+
+// AwaitDelivery reports whether the peer has acknowledged all that was written, or never will because
+// the connection is over. If not, EventWritable tells when to ask again.
+func (c *Conn) AwaitDelivery() bool {
+	c.user.wantEmpty = c.err == nil && c.sndBuf.len() > 0
+	return !c.user.wantEmpty
+}

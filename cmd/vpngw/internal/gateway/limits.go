@@ -110,10 +110,8 @@ const (
 	stackSlack = 1024
 
 	// settleMax bounds how long data that a destination sent before its reset may take to reach the
-	// client: some round trips of a slow path. settlePoll is the time between two looks, well below
-	// a round trip.
-	settleMax  = 3 * time.Second
-	settlePoll = 5 * time.Millisecond
+	// client: some round trips of a slow path.
+	settleMax = 3 * time.Second
 
 	// filesReserved are kept from the budgets: the WireGuard sockets, the admin socket, logs,
 	// resolver.

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"vpngw/adapter"
 )
 
 // carryBlocking copies both ways until the flow has ended, then calls gone.
@@ -78,29 +76,18 @@ func (t *tcpFlow) failedUpstream(err error, src tcpConn) bool {
 	return errors.As(err, &op) && (op.Op == "read") == (src == t.up)
 }
 
-// An informer is a connection that tells how much of what was written is still on its way:
-// *adapter.TCPConn.
-type informer interface{ Info() adapter.TCPInfo }
+// A deliverer is a connection that tells when what was written has arrived: *adapter.TCPConn.
+type deliverer interface {
+	// AwaitDelivery blocks until the other side has acknowledged everything, or for limit, or until
+	// the connection is over.
+	AwaitDelivery(limit time.Duration) error
+}
 
 // settle gives what the destination sent before it reset the time to reach the client. Without the
 // gateway between, it would have been ahead of the RST; the reset of our own side would drop it.
-// The stack does not tell when it has been acknowledged, so this looks again and again, for a
-// bounded time; that a server resets with data on the way is rare.
 func (t *tcpFlow) settle() {
-	down, ok := t.down.(informer)
-	if !ok {
-		return
-	}
-	for end := time.Now().Add(settleMax); time.Now().Before(end); time.Sleep(settlePoll) {
-		if i := down.Info(); i.Unsent+i.Unacked == 0 {
-			return
-		}
-		t.mu.Lock()
-		aborted := t.aborted
-		t.mu.Unlock()
-		if aborted != nil {
-			return
-		}
+	if down, ok := t.down.(deliverer); ok {
+		_ = down.AwaitDelivery(settleMax)
 	}
 }
 
