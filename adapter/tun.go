@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"os"
+	"runtime"
 
 	"golang.zx2c4.com/wireguard/tun"
 )
@@ -46,6 +47,9 @@ func (d *device) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 		}
 		select {
 		case <-n.pump.output:
+			// Whoever can run now may have something to send as well: let them, and it leaves in the same
+			// batch. With 64 round trips at once that is a third of the CPU time; for one it costs nothing.
+			runtime.Gosched()
 		case <-n.ctx.Done():
 		}
 	}
