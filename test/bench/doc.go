@@ -5,6 +5,7 @@
 //	go run ./test/bench -rounds 1 -seconds 1  a quick look
 //	go run ./test/bench -only wg/bulk,rr      rows whose names contain one of these
 //	go run ./test/bench -json FILE            the same figures for programs
+//	go run ./test/bench -child ours:wg/rr/1 -cpuprofile FILE   one measurement, profiled
 //
 // It needs no privilege: both ends live in one process, joined by two wireguard-go devices over
 // loopback UDP ("wg/…") or back to back ("direct/…"), so CPU counts both ends.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +18,12 @@ func main() {
 	only := flag.String("only", "", "comma-separated parts of row names; empty: all")
 	jsonFile := flag.String("json", "", "write all figures to this file as JSON")
 	child := flag.String("child", "", "measure one STACK:ROW in this process (used by the program itself)")
+	profile := flag.String("cpuprofile", "", "with -child: write a CPU profile of all of it to this file")
 	flag.Parse()
 	if *child != "" {
+		if *profile != "" {
+			defer startProfile(*profile)()
+		}
 		runChild(*child, time.Duration(*seconds*float64(time.Second)))
 		return
 	}
@@ -34,6 +39,19 @@ func main() {
 			os.Exit(1)
 		}
 	}
+}
+
+// startProfile writes a CPU profile until stop is called.
+func startProfile(file string) (stop func()) {
+	f, err := os.Create(file)
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }
 }
 
 // runChild measures in this process and prints the figures as JSON.

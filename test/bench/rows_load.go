@@ -217,8 +217,8 @@ func statusKB(name string) float64 {
 	return 0
 }
 
-// among has 64 workers send a byte forth and back on n connections in turn, so that the cost of a round trip
-// shows what the number of connections costs.
+// among has 64 of n connections, evenly spread, send a byte forth and back at once, so that the cost of
+// a round trip shows what the number of connections costs.
 func among(s stack, n int, d time.Duration) (figures, error) {
 	a, b, stop, err := pair(s, true)
 	if err != nil {
@@ -248,8 +248,8 @@ func among(s stack, n int, d time.Duration) (figures, error) {
 	for w := range workers {
 		wg.Go(func() {
 			p := []byte{1}
-			for i := w; time.Now().Before(end); i = (i + workers) % n {
-				if roundTrip(conns[i], p) != nil {
+			for c := conns[w*n/workers]; time.Now().Before(end); {
+				if roundTrip(c, p) != nil {
 					failed.Add(1)
 					return
 				}

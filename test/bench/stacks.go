@@ -20,7 +20,10 @@ import (
 	"vpngw/adapter/wgbind"
 )
 
-const mtu = 1420
+const (
+	mtu       = 1420
+	manyConns = 1 << 18
+)
 
 var (
 	addrA = netip.MustParseAddr("10.8.0.1")
@@ -66,12 +69,15 @@ func distantOwnBind(d tun.Device) (conn.Bind, tun.Device) {
 }
 
 func ours(addr netip.Addr) (host, error) {
-	dev, n, err := adapter.CreateNetTUN([]netip.Addr{addr}, nil, mtu)
+	n, err := adapter.New(adapter.Options{
+		Addresses: []netip.Addr{addr}, MTU: mtu,
+		Limits: adapter.Limits{Conns: manyConns, ConnsPerRemote: manyConns}, // for the rows with 100,000
+	})
 	if err != nil {
 		return host{}, err
 	}
 	return host{
-		dev:    dev,
+		dev:    n.Device(),
 		dial:   func(ctx context.Context, a netip.AddrPort) (net.Conn, error) { return n.DialContextTCPAddrPort(ctx, a) },
 		listen: func(a netip.AddrPort) (net.Listener, error) { return n.ListenTCPAddrPort(a) },
 		ping:   func(a netip.Addr) (net.Conn, error) { return n.DialPingAddr(netip.Addr{}, a) },
