@@ -18,7 +18,9 @@
 //	PortWatch  reads to the end; /report tells "watch eof" or "watch reset"
 //	PortEcho   TCP and UDP: sends back what comes
 //
-// Files: server.go (listeners), http.go, streams.go (the plain TCP services), datagrams.go,
+// Beside these, ServeQUIC and FetchQUIC are the two ends of a transfer over QUIC.
+//
+// Files: server.go (listeners), http.go, quic.go, streams.go (the plain TCP services), datagrams.go,
 // content.go (data from a seed), certificate.go.
 //
 // Limits: none beyond the operating system's; its clients are tests.
