@@ -1,10 +1,11 @@
 // Command bench measures the stack against its rival, wireguard-go's tun/netstack, and against a device
 // without a TCP, in one run: paired, alternating, each measurement in a process of its own.
 //
-//	go run ./test/bench                       all rows, about five minutes
+//	go run ./test/bench                       all rows, about ten minutes
 //	go run ./test/bench -rounds 1 -seconds 1  a quick look
 //	go run ./test/bench -only wg/bulk,rr      rows whose names contain one of these
 //	go run ./test/bench -json FILE            the same figures for programs
+//	go run ./test/bench -from FILE -plot FILE.svg   the figures of that file as a table and a plot
 //	go run ./test/bench -child ours:wg/rr/1 -cpuprofile FILE   one measurement, profiled
 //
 // It needs no privilege: both ends live in one process, joined by two wireguard-go devices over
@@ -12,6 +13,13 @@
 //
 // Absolute figures depend on the machine and on what else it does; the ratios, which are taken
 // between neighbouring measurements, move far less.
+//
+// "ours" runs over our own bind (adapter/wgbind), netstack and "ideal" over wireguard-go's, as it comes;
+// the rows "bind/…" compare the two. Rows: wg/bulk and direct/bulk, flows that send; rr, round trips of
+// one byte; churn, connect, echo 1 KB and close; wg/100ms, a flow over 100 ms; wg/beside, a round trip and a
+// ping beside bulk flows; wg/share, what a peer with one flow gets beside a peer with 64; wg/memory, the
+// process with 2,000 flows at both ends; direct/idle, an idle connection; direct/among, 64 busy connections
+// among many idle ones.
 //
 // "ideal" is a device that does what every TCP must and nothing else: one copy and one checksum of
 // each byte at each end, an acknowledgment for each batch, a window of packets in flight.

@@ -17,6 +17,8 @@ func main() {
 	seconds := flag.Float64("seconds", 2, "length of one measurement")
 	only := flag.String("only", "", "comma-separated parts of row names; empty: all")
 	jsonFile := flag.String("json", "", "write all figures to this file as JSON")
+	plotFile := flag.String("plot", "", "draw the figures that matter most into this file, as SVG")
+	from := flag.String("from", "", "take the figures from this file, which -json wrote, instead of measuring")
 	child := flag.String("child", "", "measure one STACK:ROW in this process (used by the program itself)")
 	profile := flag.String("cpuprofile", "", "with -child: write a CPU profile of all of it to this file")
 	flag.Parse()
@@ -27,17 +29,19 @@ func main() {
 		runChild(*child, time.Duration(*seconds*float64(time.Second)))
 		return
 	}
-	results, err := runAll(*rounds, *seconds, strings.Split(*only, ","))
+	results, err := readJSON(*from)
+	if *from == "" {
+		results, err = runAll(*rounds, *seconds, strings.Split(*only, ","), *jsonFile)
+	}
+	if err == nil {
+		printTable(os.Stdout, results)
+	}
+	if err == nil && *plotFile != "" {
+		err = writePlot(*plotFile, results)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
-	}
-	printTable(os.Stdout, results)
-	if *jsonFile != "" {
-		if err := writeJSON(*jsonFile, results); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
 	}
 }
 
@@ -75,8 +79,9 @@ func runChild(what string, d time.Duration) {
 	os.Exit(2)
 }
 
-// runAll measures every row with each stack in turn, round after round.
-func runAll(rounds int, seconds float64, only []string) ([]result, error) {
+// runAll measures every row with each stack in turn, round after round, and writes what it has to
+// jsonFile, if that is not empty, after each row.
+func runAll(rounds int, seconds float64, only []string, jsonFile string) ([]result, error) {
 	var out []result
 	for _, r := range rows {
 		if !wanted(r.name, only) {
@@ -94,6 +99,11 @@ func runAll(rounds int, seconds float64, only []string) ([]result, error) {
 		}
 		fmt.Fprintf(os.Stderr, "%s done\n", r.name)
 		out = append(out, res)
+		if jsonFile != "" {
+			if err := writeJSON(jsonFile, out); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return out, nil
 }

@@ -64,6 +64,7 @@ func ownUnlimited(d tun.Device) (conn.Bind, tun.Device) { return wgbind.New(), d
 func ownBind(d tun.Device) (conn.Bind, tun.Device)      { return wgbind.Limit(wgbind.New(), d) }
 
 func distantStockBind(d tun.Device) (conn.Bind, tun.Device) { return distant(conn.NewDefaultBind()), d }
+
 func distantOwnBind(d tun.Device) (conn.Bind, tun.Device) {
 	return wgbind.Limit(distant(wgbind.New()), d)
 }

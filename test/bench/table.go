@@ -111,3 +111,15 @@ func writeJSON(file string, results []result) error {
 	}
 	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
+
+// readJSON reads what writeJSON wrote; nothing if file is empty.
+func readJSON(file string) (results []result, err error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return results, json.Unmarshal(text, &results)
+}

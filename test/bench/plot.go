@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"os"
+	"slices"
+)
+
+// panel is a part of the plot: one figure of one row, a bar for each stack.
+type panel struct{ title, row, figure, unit string }
+
+var panels = []panel{
+	{"One flow through WireGuard", "wg/bulk/1", "Mbit/s", "Mbit/s"},
+	{"… 64 flows", "wg/bulk/64", "Mbit/s", "Mbit/s"},
+	{"… CPU time, one flow (less is better)", "wg/bulk/1", "CPU s/GB", "s/GB"},
+	{"… one flow, 100 ms round trip", "wg/100ms", "Mbit/s after 3 s", "Mbit/s"},
+	{"1-byte round trip through WireGuard (less is better)", "wg/rr/1", "p50 us", "µs"},
+	{"… 64 at once", "wg/rr/64", "per s", "per s"},
+	{"connect, 1 KB echo, close", "wg/churn/32", "per s", "per s"},
+	{"An idle connection (less is better)", "direct/idle/10000", "bytes", "bytes"},
+}
+
+// Sizes of the plot, in pixels.
+const (
+	plotWidth   = 900
+	columnWidth = plotWidth / 2
+	labelWidth  = 90
+	barWidth    = 230 // of the largest value
+	barHeight   = 14
+	barStep     = 19
+	panelHeight = 100
+)
+
+var plotStacks = []struct{ name, label, colour string }{
+	{"ours", "vpngw", "#1f6feb"},
+	{"netstack", "netstack", "#8c959f"},
+	{"ideal", "no TCP", "#d0a215"},
+}
+
+// writePlot draws the medians of results as SVG.
+func writePlot(file string, results []result) error {
+	var b bytes.Buffer
+	height := 40 + (len(panels)+1)/2*panelHeight
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", plotWidth, height)
+	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n")
+	fmt.Fprintf(&b, `<text x="10" y="22" font-size="14" font-weight="bold">Both ends in one process; medians. "no TCP": one copy, one checksum, wireguard-go's own bind</text>`+"\n")
+	for i, p := range panels {
+		p.draw(&b, results, 10+i%2*columnWidth, 40+i/2*panelHeight)
+	}
+	fmt.Fprintln(&b, "</svg>")
+	return os.WriteFile(file, b.Bytes(), 0o644)
+}
+
+// draw draws a panel with its upper left corner at x, y.
+func (p panel) draw(b *bytes.Buffer, results []result, x, y int) {
+	at := slices.IndexFunc(results, func(r result) bool { return r.Row == p.row })
+	if at < 0 {
+		return
+	}
+	values, most := make([]float64, len(plotStacks)), 0.0
+	for i, s := range plotStacks {
+		values[i] = median(column(results[at].of(s.name), p.figure))
+		most = max(most, values[i])
+	}
+	fmt.Fprintf(b, `<text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", x, y+14, html.EscapeString(p.title))
+	line := y + 22
+	for i, s := range plotStacks {
+		if values[i] == 0 {
+			continue
+		}
+		fmt.Fprintf(b, `<text x="%d" y="%d">%s</text>`, x, line+barHeight-3, s.label)
+		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, x+labelWidth, line, values[i]/most*barWidth, barHeight, s.colour)
+		fmt.Fprintf(b, `<text x="%.1f" y="%d">%s %s</text>`+"\n", float64(x+labelWidth+5)+values[i]/most*barWidth, line+barHeight-3, short(values[i]), p.unit)
+		line += barStep
+	}
+}
+
+// short is a number with three digits that count.
+func short(v float64) string {
+	switch {
+	case v >= 10000:
+		return fmt.Sprintf("%.0fk", v/1000)
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
+
+// median of values; 0 of none.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	return slices.Sorted(slices.Values(v))[len(v)/2]
+}
