@@ -55,6 +55,23 @@ func writeStatus(out io.Writer, s *gateway.Status, now time.Time) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", p.Name, joinPrefixes(p.AllowedIPs), endpoint,
 			handshake, size(p.RxBytes), size(p.TxBytes), p.Flows.TCP, p.Flows.UDP, p.Flows.Ping)
 	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return writePorts(out, s, now)
+}
+
+// writePorts lists the ports of this host that peers asked for, if there are any.
+func writePorts(out io.Writer, s *gateway.Status, now time.Time) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	header := "\nPORT\tPEER\tLEADS TO\tENDS IN\n"
+	for i := range s.Peers {
+		for _, p := range s.Peers[i].Ports {
+			fmt.Fprintf(w, "%s%d/%s\t%s\t%s\t%s\n",
+				header, p.Port, p.Protocol, s.Peers[i].Name, p.Internal, age(p.ExpiresAt.Sub(now)))
+			header = ""
+		}
+	}
 	return w.Flush()
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"vpngw/cmd/vpngw/internal/dns"
 	"vpngw/cmd/vpngw/internal/gateway"
+	"vpngw/cmd/vpngw/internal/portmap"
 )
 
 // sampleStatus is a gateway with one busy peer and one that never came.
@@ -25,6 +26,10 @@ func sampleStatus() gateway.Status {
 				AllowedIPs:    []netip.Prefix{netip.MustParsePrefix("10.8.0.2/32")},
 				LastHandshake: wallClock.Add(-83 * time.Second), RxBytes: 1536, TxBytes: 5 << 30,
 				Flows: gateway.FlowCounts{TCP: 12, UDP: 3, Ping: 1},
+				Ports: []portmap.Mapping{{
+					Protocol: "tcp", Port: 61080, Internal: netip.MustParseAddrPort("10.8.0.2:80"),
+					ExpiresAt: wallClock.Add(time.Hour + 59*time.Minute),
+				}},
 			},
 			{
 				Name: "server", PublicKey: "y",
