@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -63,7 +62,7 @@ func (s *server) exchangeUDP(ctx context.Context, q *miekg.Msg) (*miekg.Msg, err
 	if err != nil {
 		return nil, err
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", s.Addr.String())
+	conn, err := s.dial(ctx, "udp", s.Addr)
 	if err != nil {
 		return nil, err
 	}

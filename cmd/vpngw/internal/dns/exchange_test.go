@@ -16,7 +16,7 @@ import (
 // exchange asks f one question.
 func (f *fakeServer) exchange(t *testing.T, kind config.ResolverKind) (*server, *miekg.Msg, error) {
 	t.Helper()
-	s := newServer(f.resolver(kind, ""), new(counters))
+	s := newServer(f.resolver(kind, ""), dialHost, new(counters))
 	t.Cleanup(s.streams.close)
 	m, err := s.ask(t, "www.example.")
 	return s, m, err
@@ -197,7 +197,7 @@ func TestTLSUpstreams(t *testing.T) {
 	secure, pool := certificate(t, "dns.example")
 	f := startServer(t, secure, func(q *miekg.Msg, _ bool) [][]byte { return [][]byte{pack(t, reply(t, q, goodRecord))} })
 	for name, good := range map[string]bool{"dns.example": true, "other.example": false} {
-		s := newServer(f.resolver(config.ResolverTLS, name), new(counters))
+		s := newServer(f.resolver(config.ResolverTLS, name), dialHost, new(counters))
 		s.streams.roots = pool
 		for range 3 {
 			m, err := s.ask(t, "www.example.")
@@ -212,7 +212,7 @@ func TestTLSUpstreams(t *testing.T) {
 	if asked, conns := f.counts(); asked != 3 || conns != 4 { // one is kept, three were given up
 		t.Errorf("%d questions, %d connections", asked, conns)
 	}
-	plain := newServer(f.resolver(config.ResolverTLS, "dns.example"), new(counters))
+	plain := newServer(f.resolver(config.ResolverTLS, "dns.example"), dialHost, new(counters))
 	if _, err := plain.ask(t, "www.example."); err == nil {
 		t.Error("believed a certificate that nobody signed")
 	}

@@ -42,15 +42,15 @@ type flight struct {
 	answer
 }
 
-func newForward(d *config.DNS, c *counters) *forward {
+func newForward(d *config.DNS, dial DialFunc, c *counters) *forward {
 	f := &forward{cfg: *d, cache: newCache(d.CacheSize), flights: map[question]*flight{}}
 	for _, r := range d.Routes {
-		f.routes = append(f.routes, route{fqdn(r.Suffix), newUpstreams(r.Upstreams, c)})
+		f.routes = append(f.routes, route{fqdn(r.Suffix), newUpstreams(r.Upstreams, dial, c)})
 	}
 	slices.SortStableFunc(f.routes, func(a, b route) int {
 		return miekg.CountLabel(b.suffix) - miekg.CountLabel(a.suffix)
 	})
-	f.routes = append(f.routes, route{".", newUpstreams(d.Upstreams, c)})
+	f.routes = append(f.routes, route{".", newUpstreams(d.Upstreams, dial, c)})
 	return f
 }
 

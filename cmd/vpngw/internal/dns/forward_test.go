@@ -114,7 +114,7 @@ func TestDeadUpstreams(t *testing.T) {
 func TestTheLongestSuffixDecides(t *testing.T) {
 	f := newForward(&config.DNS{Routes: []config.DNSRoute{
 		{Suffix: "example"}, {Suffix: "corp.example"}, {Suffix: "10.in-addr.arpa"},
-	}}, new(counters))
+	}}, dialHost, new(counters))
 	for name, want := range map[string]string{
 		"example.": "example.", "www.example.": "example.", "corp.example.": "corp.example.", "a.b.corp.example.": "corp.example.",
 		"xcorp.example.": "example.", "www.example.net.": ".", ".": ".", "1.0.0.10.in-addr.arpa.": "10.in-addr.arpa.",

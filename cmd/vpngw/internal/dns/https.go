@@ -22,12 +22,12 @@ const messageType = "application/dns-message"
 
 // newWeb makes the client that asks r over HTTP/2, or HTTP/1.1, inside TLS. It connects to r's address
 // and nowhere else: no proxy, no redirection, no name to be resolved.
-func newWeb(r config.Resolver) *http.Client {
+func newWeb(r config.Resolver, dial DialFunc) *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return (&net.Dialer{}).DialContext(ctx, "tcp", r.Addr.String())
+				return dial(ctx, "tcp", r.Addr)
 			},
 			TLSClientConfig:        &tls.Config{ServerName: r.ServerName, MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:      true,

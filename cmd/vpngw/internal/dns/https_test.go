@@ -27,7 +27,7 @@ func webServer(t *testing.T, http2 bool, f http.HandlerFunc) *server {
 	s := newServer(config.Resolver{
 		Kind: config.ResolverHTTPS, ServerName: "dns.example", Path: "/dns-query",
 		Addr: netip.MustParseAddrPort(web.Listener.Addr().String()),
-	}, new(counters))
+	}, dialHost, new(counters))
 	s.web.Transport.(*http.Transport).TLSClientConfig.RootCAs = pool
 	t.Cleanup(s.close)
 	return s

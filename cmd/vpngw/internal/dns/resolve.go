@@ -54,7 +54,7 @@ type settings struct {
 const ipUDPLen = 28
 
 // newSettings makes settings; what asks upstreams is taken over from old where nothing changed.
-func newSettings(cfg *config.Config, old *settings, c *counters) *settings {
+func newSettings(cfg *config.Config, old *settings, dial DialFunc, c *counters) *settings {
 	s := &settings{
 		zones:       newZones(cfg),
 		filterAAAA:  cfg.DNS.FilterAAAA,
@@ -65,7 +65,7 @@ func newSettings(cfg *config.Config, old *settings, c *counters) *settings {
 	if old != nil && old.forward.same(&cfg.DNS) {
 		s.forward = old.forward
 	} else {
-		s.forward = newForward(&cfg.DNS, c)
+		s.forward = newForward(&cfg.DNS, dial, c)
 	}
 	return s
 }

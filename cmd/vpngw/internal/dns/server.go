@@ -18,12 +18,24 @@ type Options struct {
 	// PeerName returns the name of the peer that an address in the tunnel belongs to, "" for
 	// nobody's, whose queries are dropped. It must not block.
 	PeerName func(netip.Addr) string
+	// Dial connects to a listed upstream, network "udp" or "tcp", within ctx; nil: over this host's
+	// sockets, as those of the system are always reached.
+	Dial DialFunc
+}
+
+// A DialFunc connects to a server.
+type DialFunc func(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error)
+
+// dialHost connects over this host's sockets.
+func dialHost(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, network, addr.String())
 }
 
 // A Server answers DNS queries. Its methods are safe for concurrent use.
 type Server struct {
 	log      *slog.Logger
 	peerName func(netip.Addr) string
+	dial     DialFunc
 	counters counters
 	slots    slots // queries that wait for upstreams
 	conns    slots // TCP connections
@@ -42,13 +54,16 @@ type Server struct {
 // New makes a Server of a valid configuration. It serves nothing until Serve.
 func New(cfg *config.Config, o Options) *Server {
 	s := &Server{
-		log: o.Logger, peerName: o.PeerName,
+		log: o.Logger, peerName: o.PeerName, dial: o.Dial,
 		slots:     newSlots(queriesMax, queriesPerPeerMax),
 		conns:     newSlots(connsMax, connsPerPeerMax),
 		listening: map[interface{ Close() error }]struct{}{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.dial == nil {
+		s.dial = dialHost
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.Configure(cfg)
@@ -59,7 +74,7 @@ func New(cfg *config.Config, o Options) *Server {
 // Queries under way end with the old one. The cache is kept unless upstreams changed.
 func (s *Server) Configure(cfg *config.Config) {
 	old := s.settings.Load()
-	s.settings.Store(newSettings(cfg, old, &s.counters))
+	s.settings.Store(newSettings(cfg, old, s.dial, &s.counters))
 	if old != nil && old.forward != s.settings.Load().forward {
 		old.forward.close()
 	}

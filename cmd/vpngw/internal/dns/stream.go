@@ -60,13 +60,18 @@ func (s *server) exchangeStream(ctx context.Context, q *miekg.Msg) (*miekg.Msg, 
 }
 
 func (s *server) dialStream(ctx context.Context) (net.Conn, error) {
-	if s.Kind != config.ResolverTLS {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", s.Addr.String())
+	conn, err := s.dial(ctx, "tcp", s.Addr)
+	if err != nil || s.Kind != config.ResolverTLS {
+		return conn, err
 	}
-	d := tls.Dialer{Config: &tls.Config{
+	secure := tls.Client(conn, &tls.Config{
 		ServerName: s.ServerName, MinVersion: tls.VersionTLS12, RootCAs: s.streams.roots,
-	}}
-	return d.DialContext(ctx, "tcp", s.Addr.String())
+	})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }
 
 // askStream asks one question over conn. After an error the connection is of no more use.

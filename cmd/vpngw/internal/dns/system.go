@@ -45,7 +45,7 @@ func (r *resolvConf) servers() []*server {
 	}
 	r.addrs, r.list = addrs, make([]*server, len(addrs))
 	for i, a := range addrs {
-		r.list[i] = newServer(systemServer(a), r.counters)
+		r.list[i] = newServer(systemServer(a), dialHost, r.counters)
 	}
 	return r.list
 }

@@ -27,12 +27,13 @@ type server struct {
 	resting  atomic.Int64 // Unix nanoseconds until which it is asked after the others
 	streams  streamPool
 	web      *http.Client // of a ResolverHTTPS
+	dial     DialFunc
 	counters *counters
 	// transport carries one question to the server; (*server).exchange but in tests.
 	transport func(context.Context, *server, question) (*miekg.Msg, error)
 }
 
-func newUpstreams(resolvers []config.Resolver, c *counters) *upstreams {
+func newUpstreams(resolvers []config.Resolver, dial DialFunc, c *counters) *upstreams {
 	u := &upstreams{counters: c}
 	for _, r := range resolvers {
 		if r.Kind == config.ResolverSystem {
@@ -40,17 +41,17 @@ func newUpstreams(resolvers []config.Resolver, c *counters) *upstreams {
 			u.list = append(u.list, nil)
 			continue
 		}
-		u.list = append(u.list, newServer(r, c))
+		u.list = append(u.list, newServer(r, dial, c))
 	}
 	return u
 }
 
-func newServer(r config.Resolver, c *counters) *server {
-	s := &server{Resolver: r, counters: c, transport: func(ctx context.Context, s *server, k question) (*miekg.Msg, error) {
+func newServer(r config.Resolver, dial DialFunc, c *counters) *server {
+	s := &server{Resolver: r, dial: dial, counters: c, transport: func(ctx context.Context, s *server, k question) (*miekg.Msg, error) {
 		return s.exchange(ctx, k)
 	}}
 	if r.Kind == config.ResolverHTTPS {
-		s.web = newWeb(r)
+		s.web = newWeb(r, dial)
 	}
 	return s
 }

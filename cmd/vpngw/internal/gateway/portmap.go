@@ -19,6 +19,8 @@ type inward interface {
 	openUDP(client netip.AddrPort) (udpClient, error)
 	// dialTCP connects to the client as from src. It returns when ctx ends.
 	dialTCP(ctx context.Context, src, client netip.AddrPort) (tcpConn, error)
+	// dial connects to a host in the tunnel from the gateway's address there, network "udp" or "tcp".
+	dial(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error)
 }
 
 // newPortmap makes the server of requests for ports; it does not listen yet.

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+	"net"
 	"net/netip"
 
 	"vpngw/cmd/vpngw/internal/dns"
@@ -17,7 +19,22 @@ func newResolver(cfg *config.Config, opts Options, f *forwarder) *dns.Server {
 			}
 			return ""
 		},
+		Dial: f.dialResolver,
 	})
+}
+
+// dialResolver connects to an upstream of the resolver: one in a network behind a peer through the
+// tunnel, from the gateway's address there, any other as everything that this host asks.
+func (f *forwarder) dialResolver(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
+	if p, bits := f.peers.Load().lookup(addr.Addr()); p != nil && bits > 0 {
+		return f.inward.dial(ctx, network, addr)
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, addr.String())
+}
+
+// dial connects to a host in the tunnel.
+func (s *stack) dial(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
+	return s.net.DialContext(ctx, network, addr.String())
 }
 
 // listenDNS lets the resolver answer.

@@ -74,6 +74,61 @@ func nameServer(t *testing.T, address string) config.Resolver {
 	return config.Resolver{Kind: config.ResolverUDP, Addr: addrPort(conn.LocalAddr())}
 }
 
+// TestUpstreamsBehindPeersAreAskedThroughTheTunnel: a site's resolver that only the site's peer leads to.
+func TestUpstreamsBehindPeersAreAskedThroughTheTunnel(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		cfg := testConfig(t, 2)
+		kind := config.ResolverUDP
+		if network == "tcp" {
+			kind = config.ResolverTCP
+		}
+		inside := netip.AddrPortFrom(cfg.Peers[1].AllowedIPs[0].Addr(), 53)
+		cfg.DNS.Upstreams = []config.Resolver{nameServer(t, "192.0.2.80")}
+		cfg.DNS.Routes = []config.DNSRoute{{Suffix: "site.example", Upstreams: []config.Resolver{{Kind: kind, Addr: inside}}}}
+		s := startSite(t, cfg)
+		c, site := s.client(0), s.client(1)
+		asked := make(chan net.Addr, 10)
+		answer := miekg.HandlerFunc(func(w miekg.ResponseWriter, q *miekg.Msg) {
+			asked <- w.RemoteAddr()
+			m := new(miekg.Msg).SetReply(q)
+			m.Answer = []miekg.RR{&miekg.A{
+				Hdr: miekg.RR_Header{Name: q.Question[0].Name, Rrtype: miekg.TypeA, Class: miekg.ClassINET, Ttl: 300},
+				A:   net.IPv4(192, 168, 77, 7),
+			}}
+			_ = w.WriteMsg(m)
+		})
+		server := &miekg.Server{Handler: answer}
+		var err error
+		if network == "udp" {
+			server.PacketConn, err = site.ListenUDPAddrPort(inside)
+		} else {
+			server.Listener, err = site.ListenTCPAddrPort(inside)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		started, done := make(chan struct{}), make(chan struct{})
+		server.NotifyStartedFunc = func() { close(started) }
+		go func() {
+			_ = server.ActivateAndServe()
+			close(done)
+		}()
+		<-started
+		s.greet(site)
+		if got := addressesIn(c.ask("udp", "wiki.site.example.", miekg.TypeA)); len(got) != 1 || got[0].String() != "192.168.77.7" {
+			t.Errorf("over %s: %v", network, got)
+		}
+		if from := addrPort(<-asked); from.Addr() != netip.MustParseAddr("10.8.0.1") {
+			t.Errorf("over %s: the site's resolver is asked by %s", network, from)
+		}
+		if got := addressesIn(c.ask("udp", "www.example.", miekg.TypeA)); len(got) != 1 || got[0].String() != "192.0.2.80" {
+			t.Errorf("another name: %v", got)
+		}
+		_ = server.Shutdown()
+		<-done
+	}
+}
+
 func TestNamesThroughTheTunnel(t *testing.T) {
 	cfg := testConfig(t, 2)
 	cfg.DNS.Upstreams = []config.Resolver{nameServer(t, "192.0.2.80")}
