@@ -70,6 +70,10 @@ func New(o Options) (*Net, error) {
 // perhaps concurrently; it must be quick and must not block. nil relays nothing.
 func (n *Net) SetRelay(f func(src, dst netip.Addr) bool) { n.stack.SetRelay(f) }
 
+// SetMTUs says which networks lie behind links with an MTU, in bytes, below that of the Net; see
+// [ourstack.Stack.SetMTUs].
+func (n *Net) SetMTUs(mtus map[netip.Prefix]int) error { return n.stack.SetMTUs(mtus) }
+
 // Device returns the device to give to a WireGuard device. It is always the same.
 func (n *Net) Device() tun.Device { return &n.dev }
 

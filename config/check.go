@@ -108,6 +108,9 @@ func bound(s string, unit any) int64 {
 // (RFC 8200 §5), and QUIC's 1200-byte datagrams (RFC 9000 §14).
 const mtuQUIC = 1280
 
+// mtuMin is the least MTU of a tunnel: what every host must take in one piece or several (RFC 791 §3.1).
+const mtuMin = 576
+
 func (ck *checker) interfaceTable() {
 	in, src := &ck.cfg.Interface, ck.tables["interface"]
 	if in.PrivateKey.IsZero() && !src.bad["private_key"] && !src.bad["private_key_file"] && src.doc.complete() {
@@ -119,7 +122,7 @@ func (ck *checker) interfaceTable() {
 			ck.add(src.problem("address", message, fix))
 		}
 	}
-	if in.MTU >= 576 && in.MTU < mtuQUIC && !src.bad["mtu"] {
+	if in.MTU >= mtuMin && in.MTU < mtuQUIC && !src.bad["mtu"] {
 		ck.add(src.warning("mtu",
 			fmt.Sprintf("%d is less than %d, which QUIC and others need", in.MTU, mtuQUIC), ""))
 	}

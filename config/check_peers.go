@@ -25,6 +25,7 @@ func (ck *checker) peerTables() {
 			unique(ck, keys, p.PublicKey, i, "public_key", "is the key")
 		}
 		ck.allowedIPs(src, p)
+		ck.peerMTU(src, p)
 		for j, g := range p.Groups {
 			if err := CheckName(g); err != nil {
 				ck.add(src.problem(src.element("groups", j), fmt.Sprintf("%q is %v", g, err),
@@ -33,6 +34,23 @@ func (ck *checker) peerTables() {
 		}
 	}
 	ck.overlaps()
+}
+
+// peerMTU checks what the range of the key does not say.
+func (ck *checker) peerMTU(src *source, p *Peer) {
+	in := &ck.cfg.Interface
+	switch {
+	case p.MTU == 0 || src.bad["mtu"]:
+	case p.MTU > 0 && p.MTU < mtuMin:
+		ck.add(src.problem("mtu", fmt.Sprintf("%d is out of range", p.MTU),
+			fmt.Sprintf("use %d or more, or 0 for interface.mtu", mtuMin)))
+	case p.MTU > in.MTU:
+		ck.add(src.warning("mtu", fmt.Sprintf("%d is more than interface.mtu, %d, which holds for the peer too",
+			p.MTU, in.MTU), ""))
+	case p.MTU < mtuQUIC:
+		ck.add(src.warning("mtu",
+			fmt.Sprintf("%d is less than %d, which QUIC and others need", p.MTU, mtuQUIC), ""))
+	}
 }
 
 // peerName checks a name and reports whether it can be compared with others.

@@ -44,7 +44,7 @@ func ClientConfig(c *Config, p *Peer) (string, error) {
 		// As a setting it would make wg-quick fail where there is no resolvconf.
 		fmt.Fprintf(&b, "# DNS = %s # this gateway; wg-quick needs resolvconf for it\n", clientDNS(c, r))
 	}
-	line("MTU", fmt.Sprint(c.Interface.MTU))
+	line("MTU", fmt.Sprint(c.PeerMTU(p)))
 	b.WriteString("\n[Peer]\n")
 	line("PublicKey", c.Interface.PrivateKey.Public().String())
 	line("PresharedKey", p.PresharedKey.RevealBase64())
@@ -54,6 +54,15 @@ func ClientConfig(c *Config, p *Peer) (string, error) {
 		line("PersistentKeepalive", fmt.Sprint(n))
 	}
 	return b.String(), nil
+}
+
+// PeerMTU returns the largest IP packet, in bytes, in p's tunnel: mtu of the peer or else of the interface,
+// whichever is less.
+func (c *Config) PeerMTU(p *Peer) int {
+	if p.MTU == 0 {
+		return c.Interface.MTU
+	}
+	return min(p.MTU, c.Interface.MTU)
 }
 
 // clientDNS is the value of a line "DNS": resolvers, and with the gateway among them the domain that it

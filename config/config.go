@@ -83,6 +83,9 @@ type Peer struct {
 	// 0–65535; 0 means off. Only a peer that the gateway could not reach otherwise needs it; the
 	// client's direction is Interface.ClientPersistentKeepalive.
 	PersistentKeepalive int `toml:"persistent_keepalive" range:"0,65535"`
+	// MTU is the largest IP packet, in bytes, that the peer's end of the tunnel takes, 576–65475, if that
+	// is less than Interface.MTU; 0 means that it is not.
+	MTU int `toml:"mtu" range:"0,65475"`
 	// Groups are the names by which policies may address the peer.
 	Groups []string `toml:"groups"`
 

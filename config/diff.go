@@ -88,6 +88,7 @@ func samePeer(a, b *Peer) bool {
 		a.PublicKey == b.PublicKey &&
 		a.PresharedKey.Equal(b.PresharedKey) &&
 		a.PersistentKeepalive == b.PersistentKeepalive &&
+		a.MTU == b.MTU &&
 		slices.Equal(a.AllowedIPs, b.AllowedIPs) &&
 		slices.Equal(a.Groups, b.Groups)
 }

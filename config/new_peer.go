@@ -18,7 +18,9 @@ type PeerOptions struct {
 	// PersistentKeepalive is the gateway's interval towards the peer in seconds; 0 is off. What the
 	// client is told is interface.client_persistent_keepalive.
 	PersistentKeepalive int
-	Groups              []string
+	// MTU is that of the peer's end of the tunnel in bytes; 0 is the interface's.
+	MTU    int
+	Groups []string
 	// Random is crypto/rand.Reader if nil.
 	Random io.Reader
 }
@@ -36,6 +38,7 @@ func NewPeer(c *Config, name string, o PeerOptions) (*Peer, error) {
 		PublicKey:           o.PublicKey,
 		AllowedIPs:          o.AllowedIPs,
 		PersistentKeepalive: o.PersistentKeepalive,
+		MTU:                 o.MTU,
 		Groups:              o.Groups,
 	}
 	var err error

@@ -42,6 +42,9 @@ func renderPeer(p *Peer) (string, error) {
 	if p.PersistentKeepalive != 0 {
 		line("persistent_keepalive", fmt.Sprint(p.PersistentKeepalive))
 	}
+	if p.MTU != 0 {
+		line("mtu", fmt.Sprint(p.MTU))
+	}
 	if len(p.Groups) > 0 {
 		words := make([]string, len(p.Groups))
 		for i, g := range p.Groups {

@@ -33,7 +33,7 @@
 // the scheduler (schedule.go): deficit round robin over remote addresses, then over the flows of
 // one. Output (output.go) takes flows in turn; each writes finished packets straight into the
 // driver's buffers: a connection asks tcp.Conn.PollSegment, a UDP or ping socket or the echo server
-// takes from its bounded queue of datagrams and fragments them (send_queue.go). Only RSTs, SYN
+// takes from its bounded queue of datagrams and fragments them (send_queue.go, mtu.go). Only RSTs, SYN
 // cookies and ICMP errors, which belong to no flow, are built ahead, into a small ring of
 // bytes (control_queue.go) that goes first.
 //

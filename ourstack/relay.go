@@ -26,6 +26,7 @@ func (s *Stack) SetRelay(f func(src, dst netip.Addr) bool) {
 type relayRun struct {
 	src, dst wire.Addr
 	relayed  bool
+	mtu      int // of the way out
 }
 
 // relays reports whether the packet, which is not for the stack, is to be relayed.
@@ -40,6 +41,7 @@ func (in *input) relays() bool {
 		in.endRun() // no lock is held while f is called
 		*r = relayRun{src: in.ip.Src, dst: in.ip.Dst}
 		r.relayed = (*f)(in.ip.Src.Netip(), in.ip.Dst.Netip())
+		r.mtu = in.s.mtuTo(in.ip.Dst)
 	}
 	return in.relayRun.relayed
 }
@@ -49,11 +51,11 @@ func (in *input) relays() bool {
 func (in *input) relayPacket() dropReason {
 	in.endRun()
 	s := in.s
-	if in.ip.TotalLen > s.cfg.MTU {
+	if in.ip.TotalLen > in.relayRun.mtu {
 		if in.ip.DF {
 			// "Destination Unreachable message with a code meaning fragmentation needed and DF set"
 			// RFC 1812 §5.2.6, with the MTU, RFC 1191 §4.
-			s.sendError(in.now, in.raw, wire.ICMPUnreachable, wire.ICMPUnreachableFragNeeded, s.cfg.MTU)
+			s.sendError(in.now, in.raw, wire.ICMPUnreachable, wire.ICMPUnreachableFragNeeded, in.relayRun.mtu)
 			return dropRelayTooBig
 		}
 		return in.relayFragments()
@@ -93,7 +95,7 @@ func (in *input) relayFragments() dropReason {
 	h := in.ip
 	h.TTL--
 	for rest := in.ip.Payload; len(rest) > 0; {
-		room := (in.s.cfg.MTU - h.HeaderLen()) &^ 7
+		room := (in.relayRun.mtu - h.HeaderLen()) &^ 7
 		part := rest[:min(len(rest), room)]
 		rest = rest[len(part):]
 		h.MF = in.ip.MF || len(rest) > 0

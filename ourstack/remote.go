@@ -37,6 +37,7 @@ func (s *Stack) acquireRemote(addr wire.Addr) *remote {
 	if r == nil {
 		r = &remote{stack: s, addr: addr, cfg: s.cfg.TCP}
 		r.cfg.Memory = r
+		r.cfg.MTU = s.mtuTo(addr)
 		r.group.loopback = s.isOwn(addr)
 		s.remotes.m[addr] = r
 	}

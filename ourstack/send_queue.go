@@ -208,7 +208,9 @@ func (f *datagramFlow) emit(out *batch, budget int) {
 }
 
 // maxPayload is how much of a datagram one packet carries, in bytes.
-func (f *datagramFlow) maxPayload() int { return f.queue.stack.cfg.MTU - wire.IPv4MinHeaderLen }
+func (f *datagramFlow) maxPayload() int {
+	return f.queue.stack.mtuTo(f.remote.addr) - wire.IPv4MinHeaderLen
+}
 
 // emitPacket writes the first datagram, or the next fragment of it, and returns the packet's length.
 func (f *datagramFlow) emitPacket(out *batch) int {

@@ -45,6 +45,8 @@ type Stack struct {
 	faultLimit limiter // of errors that are passed on
 	rstLimit   limiter
 
+	mtus atomic.Pointer[mtuTable] // nil: none
+
 	forwardTCP  atomic.Pointer[func(*TCPRequest)]
 	forwardUDP  atomic.Pointer[func(*UDPRequest)]
 	forwardICMP atomic.Pointer[func(*ICMPRequest)]

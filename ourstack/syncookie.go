@@ -105,6 +105,7 @@ func (s *Stack) sendCookie(now tcp.Instant, t tcp.Tuple, syn *wire.TCP, ecn uint
 		sc = &cookieScratch{cfg: s.cfg.TCP, buf: make([]byte, s.cfg.MTU)}
 	}
 	defer s.cookies.scratch.Put(sc)
+	sc.cfg.MTU = s.mtuTo(t.Remote.Addr)
 	offset := s.tsOffset(t)
 	if opts != cookieNoTSState {
 		offset = cookieTSOffset(now, offset, uint32(opts))

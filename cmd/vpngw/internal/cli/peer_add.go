@@ -33,6 +33,7 @@ type peerAddFlags struct {
 	noPSK     bool
 	forgetKey bool
 	groups    []string
+	mtu       int
 }
 
 func (a *app) peerAddCommand() *cobra.Command {
@@ -64,6 +65,8 @@ NAME is lower-case letters, digits and hyphens.`,
 	flags.BoolVar(&f.noPSK, "no-psk", false, "make no preshared key")
 	flags.BoolVar(&f.forgetKey, "forget-key", false, "do not keep the client's private key: it is printed now and never again")
 	flags.StringSliceVar(&f.groups, "groups", nil, "`names` of groups that the peer is in")
+	flags.IntVar(&f.mtu, "mtu", 0, "largest packet, in `bytes`, of the client's end of the tunnel (default interface.mtu)")
+	flags.Lookup("mtu").DefValue = "" // or the help would show 0
 	cmd.MarkFlagsMutuallyExclusive("psk", "no-psk")
 	cmd.MarkFlagsMutuallyExclusive("public-key", "forget-key")
 	f.client.add(cmd)
@@ -143,6 +146,7 @@ func (f *peerAddFlags) options(name string) (config.PeerOptions, error) {
 	o := config.PeerOptions{
 		OmitPresharedKey: f.noPSK || !f.psk,
 		Groups:           f.groups,
+		MTU:              f.mtu,
 	}
 	if err := config.CheckName(name); err != nil {
 		return o, usagef("%q is %w", name, err)

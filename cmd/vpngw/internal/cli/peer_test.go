@@ -105,8 +105,12 @@ func TestPeerAddWritesAFileAndPrintsTheConfiguration(t *testing.T) {
 func TestPeerAddFlags(t *testing.T) {
 	b := newBench(t)
 	b.fixture()
-	b.ok("peer", "add", "a", "--ip", "10.8.0.77", "--routes", "172.16.5.9/24", "--no-psk", "--groups", "x,y")
+	b.ok("peer", "add", "a", "--ip", "10.8.0.77", "--routes", "172.16.5.9/24", "--no-psk", "--groups", "x,y",
+		"--mtu", "1300")
 	b.ok("peer", "add", "b", "--public-key", phonePublic(t))
+	if shown := b.ok("peer", "show", "a"); !strings.Contains(shown, "\nMTU = 1300\n") {
+		t.Errorf("a: its MTU is not in\n%s", shown)
+	}
 	gone := b.ok("peer", "add", "c", "--forget-key")
 	c, err := config.Load(configName)
 	if err != nil {

@@ -44,6 +44,9 @@ func (g *Gateway) Reload(cfg *config.Config) error {
 		g.settlePortmap(g.cfg)
 		return err
 	}
+	if err := g.stack.configure(g.effective(cfg)); err != nil {
+		g.log.Error("the MTUs of peers stay as they were", "err", err) // a valid configuration has none such
+	}
 	g.fwd.configure(g.effective(cfg))
 	g.dns.Configure(g.effective(cfg))
 	g.settleDNS(cfg)

@@ -41,7 +41,12 @@ func newStack(cfg *config.Config, f *forwarder) (*stack, error) {
 	n.HandleUDP(func(r *adapter.UDPRequest) { f.handleUDP(stackUDPRequest{r}) })
 	n.HandleICMP(func(r *adapter.ICMPRequest) { f.handlePing(stackPing{r}) })
 	n.SetRelay(f.policy.relays)
-	return &stack{started: cfg, net: n}, nil
+	s := &stack{started: cfg, net: n}
+	if err := s.configure(cfg); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // widen makes the stack's own bounds a little wider than the budgets, for all of which one client
@@ -54,6 +59,22 @@ func widen(o *adapter.Options, b *budgets) {
 	l.ForwardRequestsPerRemote = l.ForwardRequests
 	l.UDPSockets = b.udp.limit + stackSlack
 	l.UDPSocketsPerRemote = l.UDPSockets
+}
+
+// configure applies what of cfg a running stack takes: the MTUs of peers.
+func (s *stack) configure(cfg *config.Config) error {
+	mtus := map[netip.Prefix]int{}
+	for i := range cfg.Peers {
+		p := &cfg.Peers[i]
+		mtu := cfg.PeerMTU(p)
+		if mtu >= cfg.Interface.MTU {
+			continue
+		}
+		for _, prefix := range p.AllowedIPs {
+			mtus[prefix] = mtu
+		}
+	}
+	return s.net.SetMTUs(mtus)
 }
 
 func (s *stack) device() tun.Device { return s.net.Device() }
