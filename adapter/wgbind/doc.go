@@ -31,7 +31,7 @@
 // taking more than it puts through: its TUN reader waits while enough packets stand between Read and
 // Send, its UDP receiver while enough stand between the socket and Write. What waits outside waits
 // in better places: in the stack, which then builds newer packets, and in the socket's buffer, which
-// has a bound.
+// has a bound. Where memory is small, batches are too: each buffer of the device is 64 KiB.
 //
 // # Files
 //

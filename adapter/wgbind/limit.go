@@ -10,24 +10,34 @@ import (
 )
 
 // Limit bounds what stands inside a WireGuard device that is made of what it returns instead of b and
-// t: insideMax packets, and a batch more, between t's Read and b's Send, and as many between b's
+// t: two batches of packets, and one more, between t's Read and b's Send, and as many between b's
 // receive functions and t's Write. Until packets have left, Read and the receive functions wait.
+// A batch is 128 packets, or fewer if memory, the process's limit in bytes, is small.
 //
 // Packets that the device drops it counts as gone, if it can see that; else if nothing else comes
 // out for insideStall. Packets of the device's own, handshakes and keepalives, are not counted.
-func Limit(b conn.Bind, t tun.Device) (conn.Bind, tun.Device) {
-	l := &limit{closed: make(chan struct{})}
-	l.out.init(l.closed)
-	l.in.init(l.closed)
+func Limit(b conn.Bind, t tun.Device, memory int64) (conn.Bind, tun.Device) {
+	l := &limit{closed: make(chan struct{}), batch: batchOf(memory)}
+	l.out.init(l)
+	l.in.init(l)
 	return &limitedBind{Bind: b, limit: l}, &limitedDevice{Device: t, limit: l}
+}
+
+// batchOf is the size of batches where there is so much memory.
+func batchOf(memory int64) int {
+	return int(max(batchMin, min(memory/memoryPerPacket, batchSize)))
 }
 
 // limit is what the two sides share.
 type limit struct {
 	out, in meter
+	batch   int // immutable
 	once    sync.Once
 	closed  chan struct{}
 }
+
+// batchSize is how many packets something moves at once that could move own.
+func (l *limit) batchSize(own int) int { return min(l.batch, own) }
 
 // A meter counts the packets inside a device in one direction.
 type meter struct {
@@ -37,9 +47,15 @@ type meter struct {
 	waiting atomic.Int32
 	roomy   chan struct{} // holds a token for a waiter when there is room
 	closed  <-chan struct{}
+	max     int64 // packets inside, immutable
+	roomyAt int64 // packets inside at which waiters go on, immutable
 }
 
-func (m *meter) init(closed <-chan struct{}) { m.roomy, m.closed = make(chan struct{}, 1), closed }
+func (m *meter) init(l *limit) {
+	m.roomy, m.closed = make(chan struct{}, 1), l.closed
+	m.max = int64(insideBatches * l.batch)
+	m.roomyAt = m.max - int64(l.batch)
+}
 
 func (m *meter) enter(n int) { m.inside.Add(int64(n)) }
 
@@ -54,7 +70,7 @@ func (m *meter) leave(n int) {
 		// After insideStall what was no longer counted came out after all.
 		m.inside.CompareAndSwap(inside, 0)
 	}
-	if inside <= insideMax-batchSize && m.waiting.Load() > 0 {
+	if inside <= m.roomyAt && m.waiting.Load() > 0 {
 		m.signal()
 	}
 }
@@ -68,14 +84,14 @@ func (m *meter) signal() {
 
 // wait returns when there is room, or when the device was closed.
 func (m *meter) wait() {
-	if m.inside.Load() < insideMax {
+	if m.inside.Load() < m.max {
 		return
 	}
 	m.waiting.Add(1)
 	defer m.waiting.Add(-1)
 	stall := time.NewTimer(insideStall)
 	defer stall.Stop()
-	for left := m.left.Load(); m.inside.Load() >= insideMax; {
+	for left := m.left.Load(); m.inside.Load() >= m.max; {
 		select {
 		case <-m.roomy:
 		case <-m.closed:
@@ -128,6 +144,8 @@ type limitedDevice struct {
 	handover handover // of Read, which has one caller
 }
 
+func (d *limitedDevice) BatchSize() int { return d.batchSize(d.Device.BatchSize()) }
+
 func (d *limitedDevice) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	d.out.leave(d.handover.dropped(bufs))
 	d.out.wait()
@@ -154,6 +172,8 @@ type limitedBind struct {
 	conn.Bind
 	*limit
 }
+
+func (b *limitedBind) BatchSize() int { return b.batchSize(b.Bind.BatchSize()) }
 
 func (b *limitedBind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
 	fns, port, err := b.Bind.Open(port)

@@ -2,6 +2,7 @@ package wgbind
 
 import (
 	"errors"
+	"math"
 	"net"
 	"os"
 	"sync/atomic"
@@ -12,6 +13,9 @@ import (
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/tun"
 )
+
+// insideMax is how many packets may stand inside with batches of full size.
+const insideMax = insideBatches * batchSize
 
 // endless is a device and a bind from which a full batch comes at each call.
 type endless struct {
@@ -52,7 +56,7 @@ type side struct {
 // sides makes a limited device for each direction.
 func sides(t *testing.T) (all map[string]side, stop func()) {
 	e := &endless{}
-	b, d := Limit(e, e)
+	b, d := Limit(e, e, math.MaxInt64)
 	fns, _, err := b.Open(0)
 	if err != nil {
 		t.Fatal(err)
@@ -196,8 +200,21 @@ func TestMessagesOfTheDeviceDoNotCount(t *testing.T) {
 	})
 }
 
+func TestBatchesFitTheMemory(t *testing.T) {
+	for _, c := range []struct {
+		memory int64
+		batch  int
+	}{{math.MaxInt64, 128}, {1 << 30, 128}, {288 << 20, 128}, {144 << 20, 64}, {58 << 20, 25}, {1 << 20, 16}, {0, 16}} {
+		e := &endless{}
+		b, d := Limit(e, e, c.memory)
+		if b.BatchSize() != c.batch || d.BatchSize() != c.batch {
+			t.Errorf("with %d bytes: %d and %d packets, want %d", c.memory, b.BatchSize(), d.BatchSize(), c.batch)
+		}
+	}
+}
+
 func TestALimitedBindPassesErrorsOn(t *testing.T) {
-	b, d := Limit(failing{}, &endless{})
+	b, d := Limit(failing{}, &endless{}, math.MaxInt64)
 	defer d.Close()
 	if _, _, err := b.Open(1); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Open: %v", err)

@@ -19,10 +19,16 @@ const (
 	// twice that, active at once, cost an allocation per run of packets; the stock bind has one per packet.
 	endpointsMax = 8192
 
-	// insideMax is how many packets may stand inside a device in each direction, see Limit: enough for one
-	// batch to be encrypted while another is sent and a third is read. More costs latency and memory only:
-	// each packet takes a buffer of 64 KiB out of the device's pools.
-	insideMax = 2 * batchSize
+	// insideBatches is how many batches of packets may stand inside a device in each direction, see Limit:
+	// enough for one to be encrypted while another is sent and a third is read. More costs latency and
+	// memory only.
+	insideBatches = 2
+	// memoryPerPacket is how much memory there must be for each packet of a batch, in bytes, or batches get
+	// smaller. wireguard-go takes a buffer of 64 KiB for each packet inside, at most 6 batches, and 3
+	// batches for what waits to be read or received: 9 buffers, a quarter of this.
+	memoryPerPacket = 9 * 64 << 10 * 4
+	// batchMin is the smallest batch that memory is a reason for.
+	batchMin = 16
 	// insideStall is how long Limit waits while nothing at all comes out of the device, before it
 	// concludes that what went in stays there (packets to a peer that has no session yet, packets
 	// that fail authentication) and stops counting them. Ten times what a full device takes.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 
 	"golang.zx2c4.com/wireguard/conn"
@@ -61,12 +62,16 @@ var stacks = map[string]stack{
 
 func stockBind(d tun.Device) (conn.Bind, tun.Device)    { return conn.NewDefaultBind(), d }
 func ownUnlimited(d tun.Device) (conn.Bind, tun.Device) { return wgbind.New(), d }
-func ownBind(d tun.Device) (conn.Bind, tun.Device)      { return wgbind.Limit(wgbind.New(), d) }
+func ownBind(d tun.Device) (conn.Bind, tun.Device)      { return limited(wgbind.New(), d) }
+
+func limited(b conn.Bind, d tun.Device) (conn.Bind, tun.Device) {
+	return wgbind.Limit(b, d, debug.SetMemoryLimit(-1))
+}
 
 func distantStockBind(d tun.Device) (conn.Bind, tun.Device) { return distant(conn.NewDefaultBind()), d }
 
 func distantOwnBind(d tun.Device) (conn.Bind, tun.Device) {
-	return wgbind.Limit(distant(wgbind.New()), d)
+	return limited(distant(wgbind.New()), d)
 }
 
 func ours(addr netip.Addr) (host, error) {

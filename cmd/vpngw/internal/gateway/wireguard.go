@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -24,7 +25,8 @@ type tunnel struct{ dev *device.Device }
 // newTunnel makes a device that is not up yet: it has no socket.
 func newTunnel(t tun.Device, log *slog.Logger) tunnel {
 	quiet := &quietTUN{Device: t, events: make(chan tun.Event)}
-	bind, limited := wgbind.Limit(wgbind.New(), quiet)
+	memory := debug.SetMemoryLimit(-1) // what it is: see SetMemoryLimit of this package
+	bind, limited := wgbind.Limit(wgbind.New(), quiet, memory)
 	return tunnel{device.NewDevice(limited, bind, deviceLogger(log))}
 }
 
