@@ -85,8 +85,8 @@ func column(fs []figures, name string) []float64 {
 func ratios(a, b []figures, name string) []float64 {
 	var out []float64
 	for i := range min(len(a), len(b)) {
-		if d := b[i][name]; d != 0 {
-			out = append(out, a[i][name]/d)
+		if n, d := a[i][name], b[i][name]; n != 0 && d != 0 {
+			out = append(out, n/d)
 		}
 	}
 	return out
