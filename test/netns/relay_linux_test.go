@@ -17,6 +17,7 @@ import (
 
 	"vpngw/test/lab"
 	"vpngw/test/origin"
+	"vpngw/test/traffic"
 )
 
 // otherTunnel is the second client's address in the tunnel.
@@ -92,6 +93,19 @@ func TestNetworkBehindAPeer(t *testing.T) {
 	n.wantContent(t, n.client, "10.8.0.2:8080", behind)
 	if err := n.echoes(behind); err != nil {
 		t.Errorf("from the network behind the peer to the upstream: %v", err)
+	}
+	// Its own resolver knows its names, for every client of the gateway's.
+	behind.Start("dnsmasq", "--conf-file=../traffic/dnsmasq.conf", "--listen-address="+inner)
+	n.waitForPort(behind, inner+":53")
+	g.configure("\n[[dns.route]]\nsuffix = \"test\"\nupstreams = [\"" + inner + "\"]\n")
+	lab.Eventually(t, time.Minute, "a name of the site", func() error {
+		if got := n.dig("+short", traffic.HostName); got != traffic.HostAddr+"\n" {
+			return errors.New(got)
+		}
+		return nil
+	})
+	if got := strings.Count(n.dig("+short", traffic.LongName, "TXT"), "x"); got != traffic.LongText {
+		t.Errorf("%d bytes of a text of %d", got, traffic.LongText)
 	}
 	// A hole in it is no way through it: the peer's own router says so.
 	if out, _ := n.try(n.client, "ping", "-n", "-c", "1", "-W", "10", "192.168.77.9"); !strings.Contains(out, "From "+otherTunnel) {
