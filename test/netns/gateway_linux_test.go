@@ -28,10 +28,11 @@ type gateway struct {
 	n       *network
 	process *lab.Process
 	state   string // its state directory
+	words   []string
 }
 
-// startGateway runs "vpngw up" with nothing prepared, as an unprivileged user.
-func (n *network) startGateway() *gateway {
+// startGateway runs "vpngw up" with nothing prepared, as an unprivileged user; words follow "up".
+func (n *network) startGateway(words ...string) *gateway {
 	n.t.Helper()
 	dir := n.t.TempDir()
 	if err := os.Chown(dir, gatewayUID, gatewayUID); err != nil {
@@ -42,7 +43,7 @@ func (n *network) startGateway() *gateway {
 			n.t.Fatal(err)
 		}
 	}
-	g := &gateway{n: n, state: filepath.Join(dir, "state")}
+	g := &gateway{n: n, state: filepath.Join(dir, "state"), words: words}
 	g.start()
 	return g
 }
@@ -50,7 +51,7 @@ func (n *network) startGateway() *gateway {
 // start starts the process and waits until it is ready.
 func (g *gateway) start() {
 	g.n.t.Helper()
-	g.process = g.n.gateway.Start(g.unprivileged("up")...)
+	g.process = g.n.gateway.Start(g.unprivileged(append([]string{"up"}, g.words...)...)...)
 	lab.Eventually(g.n.t, startTimeout, "vpngw health", func() error {
 		if g.process.Ended() {
 			g.n.t.Fatalf("the gateway ended:\n%s", g.process.Output())

@@ -26,6 +26,9 @@ type Impairment struct {
 	Rate int64
 	// Queue is how many bytes wait for the Rate before datagrams are dropped. Zero means 256 KiB.
 	Queue int
+	// Max is the largest datagram that passes, in bytes of UDP payload; a larger one is dropped without
+	// a word, as on a path whose ICMP errors get lost. Zero means no limit.
+	Max int
 }
 
 // Stats counts what a Link did to datagrams.
@@ -33,6 +36,7 @@ type Stats struct {
 	Offered    uint64 // came in
 	Lost       uint64 // dropped by Loss
 	Overflowed uint64 // dropped because a queue was full
+	TooLarge   uint64 // dropped by Max
 	Reordered  uint64 // held back
 	Duplicated uint64 // left twice
 	Delivered  uint64 // copies that left or will leave
@@ -57,8 +61,9 @@ func NewLink(seed uint64, imp Impairment) (*Link, error) {
 			return nil, errors.New("relay: loss, reorder and duplicate are probabilities from 0 to 1")
 		}
 	}
-	if imp.Delay < 0 || imp.Jitter < 0 || imp.ReorderBy < 0 || imp.Rate < 0 || imp.Queue < 0 {
-		return nil, errors.New("relay: negative delay, jitter, rate or queue")
+	if imp.Delay < 0 || imp.Jitter < 0 || imp.ReorderBy < 0 || imp.Rate < 0 || imp.Queue < 0 ||
+		imp.Max < 0 {
+		return nil, errors.New("relay: negative delay, jitter, rate, queue or size")
 	}
 	if imp.ReorderBy == 0 {
 		imp.ReorderBy = 5 * time.Millisecond
@@ -82,6 +87,10 @@ func (l *Link) Offer(now time.Duration, size int) (out [2]time.Duration, n int) 
 	l.stats.Offered++
 	if lost {
 		l.stats.Lost++
+		return out, 0
+	}
+	if l.imp.Max > 0 && size > l.imp.Max {
+		l.stats.TooLarge++
 		return out, 0
 	}
 	sent, ok := l.shape(now, size)
