@@ -78,6 +78,9 @@ func seedsFor(loss float64) int {
 	return 1
 }
 
+// orderSeeds: one seed would say how lucky a flow was, not what reordering costs.
+const orderSeeds = 5
+
 // orderRows measure what reordering and duplication cost.
 func orderRows() (rows []goodputRow) {
 	for _, l := range []struct {
@@ -88,6 +91,10 @@ func orderRows() (rows []goodputRow) {
 		{"1% late by 3ms", LinkConfig{Reorder: 0.01, ReorderBy: 3 * tcp.Millisecond}},
 		{"1% twice", LinkConfig{Duplicate: 0.01}},
 	} {
+		seeds := 1
+		if l.link.Reorder+l.link.Duplicate > 0 {
+			seeds = orderSeeds
+		}
 		for _, cc := range goodputControls {
 			free := path(20*tcp.Millisecond, l.link)
 			free.Volume = 256 << 20
@@ -98,7 +105,7 @@ func orderRows() (rows []goodputRow) {
 				bulk Bulk
 			}{{"unlimited", free}, {"500M/20ms", path(20*tcp.Millisecond, limited)}} {
 				v.bulk.Controls, v.bulk.Duration = []string{cc}, 8*tcp.Second
-				rows = append(rows, goodputRow{name: fmt.Sprintf("20ms %s %s %s", l.name, v.name, cc), bulk: v.bulk, seeds: 1})
+				rows = append(rows, goodputRow{name: fmt.Sprintf("20ms %s %s %s", l.name, v.name, cc), bulk: v.bulk, seeds: seeds})
 			}
 		}
 	}
@@ -112,11 +119,24 @@ func sharedRows() (rows []goodputRow) {
 		for _, flows := range []int{1, 8, 64} {
 			b := base
 			b.Controls, b.Flows = []string{cc}, flows
+			seeds := 2
+			if flows == 8 && cc == "bbr" {
+				seeds = 4
+			}
 			if flows > 1 {
 				b.Duration, b.Stagger, b.Warmup = 120*tcp.Second, 100*tcp.Millisecond, 20*tcp.Second
 			}
-			rows = append(rows, goodputRow{name: fmt.Sprintf("40ms 100M/40ms %d flows %s", flows, cc), bulk: b, seeds: 2, short: flows == 1})
+			rows = append(rows, goodputRow{name: fmt.Sprintf("40ms 100M/40ms %d flows %s", flows, cc), bulk: b, seeds: seeds, short: flows == 1})
 		}
+	}
+	// BBR's shares mix slowly and at random: which flow was first must not decide.
+	for _, s := range []struct {
+		name    string
+		stagger tcp.Duration
+	}{{"at once", 0}, {"10ms apart", 10 * tcp.Millisecond}, {"1s apart", tcp.Second}} {
+		b := base
+		b.Controls, b.Flows, b.Duration, b.Stagger, b.Warmup = []string{"bbr"}, 8, 120*tcp.Second, s.stagger, 20*tcp.Second
+		rows = append(rows, goodputRow{name: fmt.Sprintf("40ms 100M/40ms 8 flows %s bbr", s.name), bulk: b, seeds: 4})
 	}
 	for _, pair := range [][]string{{"bbr", "cubic"}, {"newreno", "cubic"}, {"bbr", "bbr"}} {
 		for _, queue := range []int{40, 80} {
@@ -163,8 +183,8 @@ var perfPaths = []perfPath{
 	{"100ms 1%", 100 * tcp.Millisecond, LinkConfig{Loss: 0.01}, 5},
 	{"100ms 3%", 100 * tcp.Millisecond, LinkConfig{Loss: 0.03}, 5},
 	{"100ms 1% 100M/100ms", 100 * tcp.Millisecond, LinkConfig{Loss: 0.01, Rate: 12_500_000, Queue: 1_250_000}, 5},
-	{"20ms 1% late by 3ms 500M/20ms", 20 * tcp.Millisecond, LinkConfig{Rate: 62_500_000, Queue: 1_250_000, Reorder: 0.01, ReorderBy: 3 * tcp.Millisecond}, 1},
-	{"20ms 1% twice 500M/20ms", 20 * tcp.Millisecond, LinkConfig{Rate: 62_500_000, Queue: 1_250_000, Duplicate: 0.01}, 1},
+	{"20ms 1% late by 3ms 500M/20ms", 20 * tcp.Millisecond, LinkConfig{Rate: 62_500_000, Queue: 1_250_000, Reorder: 0.01, ReorderBy: 3 * tcp.Millisecond}, orderSeeds},
+	{"20ms 1% twice 500M/20ms", 20 * tcp.Millisecond, LinkConfig{Rate: 62_500_000, Queue: 1_250_000, Duplicate: 0.01}, orderSeeds},
 	{"40ms 100M/40ms", 40 * tcp.Millisecond, LinkConfig{Rate: 12_500_000, Queue: 500_000}, 1},
 	{"40ms 20M/20ms", 40 * tcp.Millisecond, LinkConfig{Rate: 2_500_000, Queue: 50_000}, 1},
 }

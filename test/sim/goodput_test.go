@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 var (
 	table  = flag.Bool("sim.table", false, "measure all rows of testdata/goodput.golden: takes minutes")
+	only   = flag.String("sim.rows", "", "measure the rows whose names match this regular expression")
 	update = flag.Bool("update", false, "write the rows that were measured to testdata/goodput.golden")
 )
 
@@ -22,6 +24,12 @@ const goldenPath = "testdata/goodput.golden"
 func TestGoodput(t *testing.T) {
 	var rows []goodputRow
 	for _, r := range goodputRows() {
+		if *only != "" {
+			if regexp.MustCompile(*only).MatchString(r.name) {
+				rows = append(rows, r)
+			}
+			continue
+		}
 		if *table || r.short && !testing.Short() && (!raced || r.bulk.Forward.Rate == 0 && r.bulk.Controls[0] != "bbr") {
 			rows = append(rows, r)
 		}
@@ -73,6 +81,7 @@ func measureAll(t *testing.T, rows []goodputRow) []string {
 // measure returns the row's result: the mean over its seeds.
 func (r *goodputRow) measure() (string, error) {
 	var total, drops, jain float64
+	least := 1.0
 	var flows []float64
 	for seed := range r.seeds {
 		b := r.bulk
@@ -84,6 +93,7 @@ func (r *goodputRow) measure() (string, error) {
 		total += res.Total() / float64(r.seeds)
 		drops += 100 * res.Drops / float64(r.seeds)
 		jain += res.Jain() / float64(r.seeds)
+		least = min(least, res.Jain())
 		flows = res.Goodput
 	}
 	line := fmt.Sprintf("%.2f Mbit/s", total)
@@ -94,7 +104,7 @@ func (r *goodputRow) measure() (string, error) {
 	case r.each:
 		line += fmt.Sprintf(", %.1f and %.1f", flows[0]/1e6, flows[1]/1e6)
 	case len(flows) > 1:
-		line += fmt.Sprintf(", Jain %.3f", jain)
+		line += fmt.Sprintf(", Jain %.3f, least %.3f", jain, least)
 	}
 	return line, nil
 }
@@ -102,32 +112,48 @@ func (r *goodputRow) measure() (string, error) {
 // readGolden returns the results of the golden table by name.
 func readGolden(t *testing.T) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(goldenPath)
-	if err != nil && !*update {
-		t.Fatal(err)
-	}
-	golden := map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		if name, result, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
-			golden[name] = result
-		}
-	}
-	return golden
+	return readTable(t, goldenPath)
 }
 
 // writeGolden writes the table in its order.
 func writeGolden(t *testing.T, golden map[string]string) {
 	t.Helper()
-	var b strings.Builder
+	var names []string
 	for _, r := range goodputRows() {
-		if golden[r.name] != "" {
-			fmt.Fprintf(&b, "%s: %s\n", r.name, golden[r.name])
+		names = append(names, r.name)
+	}
+	writeTable(t, goldenPath, names, golden)
+}
+
+// readTable returns the lines "name: result" of a file by name.
+func readTable(t *testing.T, path string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil && !*update {
+		t.Fatal(err)
+	}
+	table := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, result, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+			table[name] = result
+		}
+	}
+	return table
+}
+
+// writeTable writes what table has of names, in their order.
+func writeTable(t *testing.T, path string, names []string, table map[string]string) {
+	t.Helper()
+	var b strings.Builder
+	for _, name := range names {
+		if table[name] != "" {
+			fmt.Fprintf(&b, "%s: %s\n", name, table[name])
 		}
 	}
 	if err := os.MkdirAll("testdata", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(goldenPath, []byte(b.String()), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

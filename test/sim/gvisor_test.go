@@ -5,9 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
+	"regexp"
 	"runtime"
-	"strings"
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -27,6 +26,7 @@ var besides = flag.Bool("sim.gvisor", false, "measure gVisor's netstack on the p
 // gvisorSettings are the forms in which gVisor's netstack is measured.
 var gvisorSettings = []gvisorSetting{
 	{name: "stock"}, // as wireguard-go's tun/netstack has it: SACK on, the rest as it comes
+	{name: "stock, two at a time", batch: 2},
 	{name: "tuned", cubic: true, buffers: 4 << 20},
 	{name: "tuned, without RACK", cubic: true, buffers: 4 << 20, noRACK: true},
 }
@@ -36,6 +36,7 @@ type gvisorSetting struct {
 	cubic   bool
 	buffers int
 	noRACK  bool
+	batch   int // packets that it is given before its goroutines have their turn; 0 = 1
 }
 
 // gvisorPath is where what was measured is kept.
@@ -45,9 +46,17 @@ const gvisorPath = "testdata/gvisor.txt"
 // given their turn until they rest after each event; what it does then is not exact to the
 // packet, so the results are shown, not compared.
 //
-// Of the stock setting, NewReno with SACK and RACK, the rows with random loss are no measure of what
-// a congestion control may do: after a recovery its window doubles per round trip far beyond
-// ssthresh (34, 68 segments at ssthresh 12).
+// The stock setting, NewReno with SACK and RACK, does reduce its window at each recovery, but on
+// the rows with random loss it gets up to five times what Reno's formula allows (6.1 Mbit/s at
+// 100 ms and 1 %; MSS/RTT*sqrt(1.5/p) are 1.3). Its congestion avoidance (reno.go,
+// updateCongestionAvoidance) raises SndCwnd by SndCAAckCount/SndCwnd and then takes the remainder by
+// the raised SndCwnd. When the count meets the window exactly, it is not reset but stays equal to
+// it, and from there on each ACK adds a segment: slow start without end. An ACK of one segment
+// at a time always meets it; so it is here, where each packet has its own turn and gVisor answers
+// each turn. With ACKs of two segments the count mostly jumps over: "two at a time" gets 2.0. With
+// the remainder taken by the old SndCwnd, one line changed in a copy, the stock rows fall to 7.1, 7.1, 1.9 and
+// 0.9 Mbit/s (20 ms 1 %, 100 ms 0.1 %, 1 % and 3 %), and 100 ms agrees with what was
+// measured of it through a relay, where packets come in batches: 5.4, 1.6 and 0.8.
 func TestGVisorBesideOurs(t *testing.T) {
 	if !*besides {
 		p := perfPaths[len(perfPaths)-1]
@@ -57,9 +66,15 @@ func TestGVisorBesideOurs(t *testing.T) {
 		}
 		return
 	}
-	var table strings.Builder
+	table := readTable(t, gvisorPath)
+	var names []string
 	for _, p := range perfPaths {
 		for _, s := range gvisorSettings {
+			name := fmt.Sprintf("%s 8s gVisor %s", p.name, s.name)
+			names = append(names, name)
+			if !regexp.MustCompile(*only).MatchString(name) {
+				continue
+			}
 			mean := 0.0
 			for seed := range p.seeds {
 				b := p.bulk()
@@ -70,14 +85,12 @@ func TestGVisorBesideOurs(t *testing.T) {
 				}
 				mean += g / float64(p.seeds)
 			}
-			fmt.Fprintf(&table, "%s 8s gVisor %s: %.2f Mbit/s\n", p.name, s.name, mean)
+			table[name] = fmt.Sprintf("%.2f Mbit/s", mean)
+			t.Logf("%s: %s", name, table[name])
 		}
 	}
-	t.Logf("\n%s", table.String())
 	if *update {
-		if err := os.WriteFile(gvisorPath, []byte(table.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		writeTable(t, gvisorPath, names, table)
 	}
 }
 
@@ -128,10 +141,11 @@ type gvisorNet struct {
 	listener tcpip.Endpoint
 	conn     tcpip.Endpoint
 	text     bytes.Reader
+	batch    int
 }
 
 func newGVisorNet(h *Host, s gvisorSetting) (*gvisorNet, error) {
-	n := &gvisorNet{link: channel.New(1<<14, 1420, "")}
+	n := &gvisorNet{link: channel.New(1<<14, 1420, ""), batch: s.batch}
 	n.clock.now = h.Clock()
 	n.stack = stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol},
@@ -191,11 +205,13 @@ func (n *gvisorNet) settle() {
 // Input implements network.
 func (n *gvisorNet) Input(now tcp.Instant, bufs [][]byte, offset int) {
 	n.clock.advance(now)
-	for _, b := range bufs {
+	for i, b := range bufs {
 		p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(b[offset:])})
 		n.link.InjectInbound(header.IPv4ProtocolNumber, p)
 		p.DecRef()
-		n.settle()
+		if (i+1)%max(n.batch, 1) == 0 || i == len(bufs)-1 {
+			n.settle()
+		}
 	}
 }
 
