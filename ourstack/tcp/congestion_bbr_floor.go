@@ -37,6 +37,17 @@ const (
 //     anything at all, for the short-term model) and by two standard deviations of
 //     what the floor itself scatters.
 //
+// What it is worth, measured (mean of 3 seeds, 100 Mbit/s, 20 s, queues of 10 and of 200 ms; Mbit/s):
+//
+//	                        100 ms, 1 %   100 ms, 3 %   20 ms, 3 %
+//	as it is                84, 87        68, 75        83, 87
+//	the draft to the letter 78, 82        32, 32        27, 28
+//	no standard deviations  81, 82        47, 49        52, 42
+//
+// and what it costs: a flow beside CUBIC shares to the digit as without it, and the least Jain index of
+// eight BBR flows in twelve runs is 0.956 either way; 64 BBR flows, whose own losses it takes for the
+// path's, lose 10.3 % of the packets in place of 9.2 (in the first minute).
+//
 // Where there are no such losses, the floor is 0 and the draft holds to the letter.
 // Losses of a full buffer come with a full buffer's delay and do not raise the floor;
 // those of a policer or a very shallow buffer come without, but not at the pace of

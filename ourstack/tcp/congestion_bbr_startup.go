@@ -65,10 +65,7 @@ func (b *bbr) checkStartupHighLoss(w *window, s *ackSample) {
 	if !b.lossRoundStart {
 		return
 	}
-	// DEVIATION §5.3.1.3: not while the delivery rate still grows by a quarter a round
-	// and no delay shows a queue; what is lost then is not lost by a full pipe.
-	growing := b.fullBWCount == 0 && !s.rs.appLimited && !b.floor.queue(b.minRTT)
-	if b.inRecovery && b.lossEvents >= bbrFullLossCount && !growing &&
+	if b.inRecovery && b.lossEvents >= bbrFullLossCount &&
 		b.inflightTooHigh(w, s.rs.lost, s.rs.txInFlight) {
 		b.startupTooHigh(w)
 	}
