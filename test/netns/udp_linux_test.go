@@ -341,3 +341,58 @@ func TestQUIC(t *testing.T) {
 	t.Logf("%.0f Mbit/s", float64(size)*8e-6/time.Since(began).Seconds())
 	g.stop()
 }
+
+// TestSlowUplink sends faster than the gateway's way to the upstream carries, until its system takes no more: what
+// arrives is in order and goes on arriving, and nothing is stuck afterwards.
+func TestSlowUplink(t *testing.T) {
+	n := newNetwork(t)
+	lab.Require(t, netnsSwitch, "tc")
+	g := n.startGateway()
+	n.connect(n.client, g.shownConfig())
+	server, err := n.upstream.ListenUDP(upstreamAddr + ":3478")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	n.gateway.Run("tc", "qdisc", "add", "dev", "to-upstream", "root", "tbf", "rate", "20mbit", "burst", "20kb", "limit", "16mb")
+	s := n.natSocket(t)
+	const count = 2000
+	go func() {
+		for i := range count {
+			p := binary.BigEndian.AppendUint32(make([]byte, 0, 1300), uint32(i))
+			_, _ = s.WriteToUDPAddrPort(p[:1300], netip.MustParseAddrPort(upstreamAddr+":3478"))
+		}
+	}()
+	b := make([]byte, 2000)
+	got, last := 0, -1
+	for {
+		_ = server.SetReadDeadline(time.Now().Add(2 * time.Second))
+		if _, _, err := server.ReadFromUDPAddrPort(b); err != nil {
+			break
+		}
+		i := int(binary.BigEndian.Uint32(b))
+		if i <= last {
+			t.Errorf("number %d after %d", i, last)
+		}
+		last = i
+		got++
+	}
+	t.Logf("%d of %d, the last %d", got, count, last)
+	if got < 100 { // what the system's buffer holds, and all that it has sent meanwhile
+		t.Errorf("%d datagrams arrived", got)
+	}
+	conn, err := n.client.DialUDP(at(origin.PortEcho))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	echoDatagram(t, conn, 1000)
+	if _, err := s.WriteToUDPAddrPort([]byte("more"), netip.MustParseAddrPort(upstreamAddr+":3478")); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if size, _, err := server.ReadFromUDPAddrPort(b); err != nil || string(b[:size]) != "more" {
+		t.Errorf("afterwards: %q, %v", b[:size], err)
+	}
+	g.stop()
+}
