@@ -32,8 +32,11 @@ func (s *Stack) relayFault(now tcp.Instant, pkt []byte, f Fault) {
 		if !about.DF {
 			return // RFC 1191 §4: it is for packets with DF; without it a router cuts them
 		}
-		msg.SetMTU(f.MTU)
-		msg.SetMTU(min(max(nextHopMTU(&msg, about.TotalLen), minPathMTU), wire.IPv4MaxLen))
+		mtu := f.MTU
+		if mtu == 0 {
+			mtu = nextHopMTU(&msg, about.TotalLen)
+		}
+		msg.SetMTU(min(max(mtu, minPathMTU), wire.IPv4MaxLen))
 	}
 	src, ok := wire.AddrFrom(f.From)
 	if !ok || isMartianSource(src) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"vpngw/ourstack/tcp"
+	"vpngw/ourstack/wire"
 )
 
 func forwardingUDP(t *testing.T, change ...func(*Config)) (*host, *[]*UDPRequest) {
@@ -227,19 +228,19 @@ func TestForwardUDPWithoutHandler(t *testing.T) {
 	h.want("closed", "192.0.2.1 > "+clientAddr+" icmp unreachable port*")
 }
 
-// TestForwardUDPTooBig: "fragmentation needed" always carries a next-hop MTU that can be used (bug 17 of
-// the list).
+// TestForwardUDPTooBig: "fragmentation needed" always carries a next-hop MTU that can be used.
 func TestForwardUDPTooBig(t *testing.T) {
-	for mtu, want := range map[int]string{1300: "1300", 0: "68", -5: "68", 67: "68", 1 << 20: "65535"} {
+	for mtu, want := range map[int]string{1300: "1300", 0: "1006", -5: "68", 67: "68", 1 << 20: "65535"} {
 		h, reqs := forwardingUDP(t)
-		h.recv(udpDatagram(clientEnd, "192.0.2.1:53", make([]byte, 1390)))
+		h.recv(edit(udpDatagram(clientEnd, "192.0.2.1:53", make([]byte, 1390)), func(ip *wire.IPv4) { ip.DF = true }))
 		u, err := (*reqs)[0].Accept(h.now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		u.TooBig(h.now(), ap("192.0.2.1:53"), mtu)
+		tooBig := Fault{Type: wire.ICMPUnreachable, Code: wire.ICMPUnreachableFragNeeded, MTU: mtu}
+		u.Fail(h.now(), ap("192.0.2.1:53"), tooBig)
 		h.want("next-hop MTU", gatewayAddr+" > "+clientAddr+" icmp unreachable *"+want+" ["+clientEnd+" > 192.0.2.1:53 udp (1390)]")
-		u.TooBig(h.now(), ap("192.0.2.9:53"), mtu)
+		u.Fail(h.now(), ap("192.0.2.9:53"), tooBig)
 		h.want("nothing was sent there")
 	}
 }

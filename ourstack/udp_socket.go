@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"vpngw/ourstack/tcp"
-	"vpngw/ourstack/wire"
 )
 
 // UDPSocket is a UDP socket. There are three kinds:
@@ -326,16 +325,6 @@ func (u *UDPSocket) SetNotify(notify func(Event)) {
 func (u *UDPSocket) Unreachable(now tcp.Instant, to netip.AddrPort, reason Reason) {
 	if last, ok := u.lastTo(to); ok {
 		u.stack.reject(now, last.pkt[:last.n], last.to.Addr, reason)
-	}
-}
-
-// TooBig tells the client of a forwarded flow that its last datagram to a destination was too large for
-// the path behind the gateway, which takes packets of mtu bytes: "fragmentation needed" with the
-// next-hop MTU (RFC 1191 §4), which is never below 68. Otherwise as Unreachable.
-func (u *UDPSocket) TooBig(now tcp.Instant, to netip.AddrPort, mtu int) {
-	if last, ok := u.lastTo(to); ok {
-		mtu = min(max(mtu, mtuPlateaus[len(mtuPlateaus)-1]), wire.IPv4MaxLen)
-		u.stack.sendError(now, last.pkt[:last.n], wire.ICMPUnreachable, wire.ICMPUnreachableFragNeeded, mtu)
 	}
 }
 

@@ -189,3 +189,26 @@ func (g *gateway) status(v any) {
 		g.n.t.Fatal(err)
 	}
 }
+
+// TestPingForbidden: a host that lets nobody have ping sockets. One line says so, and how to mend it; the
+// gateway itself answers, TCP is traced, and a ping to elsewhere is refused rather than lost.
+func TestPingForbidden(t *testing.T) {
+	n := newNetwork(t)
+	n.gateway.Run("sysctl", "-qw", "net.ipv4.ping_group_range=1 0")
+	g := n.startGateway()
+	n.connect(n.client, g.shownConfig())
+	out := g.process.Output()
+	for _, want := range []string{"ping_group_range (1 0) does not contain", "sysctl -w net.ipv4.ping_group_range="} {
+		if strings.Count(out, want) != 1 {
+			t.Errorf("not one line with %q:\n%s", want, out)
+		}
+	}
+	if out, _ := n.try(n.client, "ping", "-n", "-c", "1", "-W", "5", upstreamAddr); !strings.Contains(out,
+		"From "+tunnelGateway+" icmp_seq=1 Packet filtered") {
+		t.Errorf("a ping to elsewhere:\n%s", out)
+	}
+	if got, want := n.trace(upstreamAddr, "-T"), []string{tunnelGateway, upstreamAddr}; !slices.Equal(got, want) {
+		t.Errorf("hops %q, want %q", got, want)
+	}
+	g.stop()
+}

@@ -32,9 +32,10 @@ func (f fault) known() bool { return f.Type == icmpUnreachable || f.Type == icmp
 func (f fault) answer() answer { return icmpAnswer(f.Type, f.Code) }
 
 // seen is why as a client is to see it: what this host itself says, from whichever of its addresses, comes
-// from the gateway.
+// from the gateway. So does what names an address of the tunnel, since nobody out there has one.
 func (f *forwarder) seen(why fault) fault {
-	if f.policy.guard.isOwn(why.From) {
+	network := f.policy.network.Load()
+	if f.policy.guard.isOwn(why.From) || network != nil && network.Contains(why.From) {
 		why.From, why.TTL = netip.Addr{}, 0
 	}
 	return why

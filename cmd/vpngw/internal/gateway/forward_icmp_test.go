@@ -233,6 +233,11 @@ func TestPingFailures(t *testing.T) {
 		if got, want := waiting.result(), "fault 3/1 from invalid IP mtu 0"; got != want {
 			t.Errorf("no neighbour, says this host: %s, want %s", got, want)
 		}
+		waiting = w.ping("10.8.0.2", "192.0.2.1", 1, 1, "")
+		w.socks[0].fail("192.0.2.1", 1, fault{Fault: adapter.Fault{Type: 11, From: netip.MustParseAddr("10.8.0.3")}})
+		if got, want := waiting.result(), "fault 11/0 from invalid IP mtu 0"; got != want {
+			t.Errorf("in the name of another peer: %s, want %s", got, want)
+		}
 		w.socks[0].err = syscall.ENETUNREACH
 		if got := w.ping("10.8.0.2", "192.0.2.1", 1, 2, "").result(); got != fmt.Sprint("answer ", answerNoNet) {
 			t.Errorf("no route: %s", got)

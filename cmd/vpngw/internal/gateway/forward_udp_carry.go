@@ -149,5 +149,5 @@ func (m *udpMapping) fromUpstream(ds []udpDatagram) {
 // failedUpstream tells the client what became of its datagram. It ends nothing: RFC 4787 §8 REQ-12.
 func (m *udpMapping) failedUpstream(dst netip.AddrPort, why fault) {
 	m.f.counters.udpUnreachable.Add(1)
-	m.down.fail(dst, why.Fault)
+	m.down.fail(dst, m.f.seen(why).Fault)
 }
