@@ -120,7 +120,7 @@ func wanted(name string, only []string) bool {
 }
 
 // childTime is how long a measurement may take besides ten times its length.
-const childTime = 20 * time.Second
+const childTime = 60 * time.Second
 
 func measureInChild(stack, row string, seconds float64) (figures, error) {
 	self, err := os.Executable()
