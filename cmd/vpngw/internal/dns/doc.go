@@ -15,6 +15,7 @@
 //	exchange.go, stream.go       one question to one server, over UDP, TCP or TLS
 //	https.go                     the same over HTTPS (RFC 8484)
 //	scrub.go                     what of its answer belongs to the question
+//	warn.go                      what an operator should know, once in a while
 //
 // # What is believed
 //

@@ -120,7 +120,7 @@ func (f *forward) get(ctx context.Context, k question) *answer {
 func (f *forward) ask(ctx context.Context, k question) answer {
 	r, _ := f.route(k.name)
 	m, err := r.asker.ask(ctx, k)
-	a := answer{rcode: miekg.RcodeServerFailure, from: fromUpstream}
+	a := answer{rcode: miekg.RcodeServerFailure, from: fromUpstream, err: err}
 	if err == nil && (m.Rcode == miekg.RcodeSuccess || m.Rcode == miekg.RcodeNameError) {
 		a.rcode = m.Rcode
 		a.answer, a.ns = scrub(m, k)

@@ -1,9 +1,12 @@
 package dns
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,6 +76,8 @@ func TestOneQuestionAtATime(t *testing.T) {
 func TestDeadUpstreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, asked := askerServer(t, func(question) *miekg.Msg { return nil })
+		var log bytes.Buffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
 		var all sync.WaitGroup
 		began := time.Now()
 		for i := range queriesPerPeerMax {
@@ -95,6 +100,9 @@ func TestDeadUpstreams(t *testing.T) {
 		}
 		s.slots.give("another peer")
 		all.Wait()
+		if n := strings.Count(log.String(), "no upstream answers"); n != 1 || !strings.Contains(log.String(), "peer=peer err=\"context deadline exceeded\"") {
+			t.Errorf("%d warnings: %s", n, log.String())
+		}
 		c := s.Counters()
 		if c.Failures != queriesPerPeerMax || c.OverLimit != 1 || s.slots.used != 0 || len(s.slots.byPeer) != 0 {
 			t.Errorf("%+v, %d slots in use", c, s.slots.used)

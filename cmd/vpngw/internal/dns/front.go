@@ -174,6 +174,9 @@ func (s *Server) count(q *query, a *answer) {
 	}
 	if a.from == fromUpstream && a.rcode == miekg.RcodeServerFailure {
 		s.counters.failures.Add(1)
+		if a.err != nil {
+			s.warnFailed(q, a.err)
+		}
 	}
 	if s.settings.Load().logQueries && len(q.msg.Question) == 1 {
 		question := q.msg.Question[0]

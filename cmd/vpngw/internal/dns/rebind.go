@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"time"
 
 	miekg "github.com/miekg/dns"
 
@@ -85,18 +84,6 @@ func (r *rebind) filter(a *answer, name string) {
 	if a.blocked && !slices.ContainsFunc(a.answer, isAddress) && !slices.ContainsFunc(a.ns, isSOA) {
 		a.ns = append(a.ns, soa(owner))
 	}
-}
-
-// warnBlocked tells the operator of a name that lost addresses: it may be one of the operator's own.
-// Once in a while is enough; strangers can make any number of such names.
-func (s *Server) warnBlocked(q *query) {
-	now := time.Now().UnixNano()
-	last := s.warned.Load()
-	if now-last < int64(blockedLogInterval) || !s.warned.CompareAndSwap(last, now) {
-		return
-	}
-	s.log.Warn("an upstream names an address of this side, which was left out of the answer; "+
-		"if that is right, add the domain to dns.rebind_allowed", "name", q.msg.Question[0].Name, "peer", q.peer)
 }
 
 func isAddress(rr miekg.RR) bool {

@@ -29,8 +29,9 @@ type answer struct {
 	answer, ns    []miekg.RR
 	authoritative bool
 	from          origin
-	filtered      bool // IPv6 addresses were left out
-	blocked       bool // addresses were left out that an upstream must not name
+	filtered      bool  // IPv6 addresses were left out
+	blocked       bool  // addresses were left out that an upstream must not name
+	err           error // why no upstream gave an answer
 }
 
 // A question is what answers depend on. The name is in lower case.
@@ -92,6 +93,7 @@ func (s *settings) follow(q *query, ask func(question) *answer) *answer {
 		whole.answer = append(whole.answer, a.answer...)
 		whole.ns, whole.rcode, whole.from = a.ns, a.rcode, max(whole.from, a.from)
 		whole.filtered, whole.blocked = whole.filtered || a.filtered, whole.blocked || a.blocked
+		whole.err = a.err
 		// "the AA bit corresponds to […] the first owner name in the answer section" RFC 1035 §4.1.1
 		if len(whole.answer) == len(a.answer) {
 			whole.authoritative = a.authoritative

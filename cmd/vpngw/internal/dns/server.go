@@ -40,7 +40,8 @@ type Server struct {
 	slots    slots // queries that wait for upstreams
 	conns    slots // TCP connections
 	settings atomic.Pointer[settings]
-	warned   atomic.Int64 // when addresses of this side were last logged, Unix nanoseconds
+	blocked  warning
+	failed   warning
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
