@@ -33,8 +33,15 @@ func (w *watcher) tell(e tcp.Event) {
 // ErrNotReady (readable) or ErrNoRoom (writable); the end of the connection, other than by Close on
 // this side, is both. changed is called by whatever goroutine made the change, perhaps by several at
 // once; it must not block. Calls are hints. Steps that were not ready before Watch are to be tried
-// once after it.
-func (c *TCPConn) Watch(changed func(readable, writable bool)) { c.watcher.Store(&watcher{changed}) }
+// once after it. nil ends the calls, but for those under way; a connection that is closed but not yet
+// forgotten (TIME-WAIT) then keeps nothing of its watcher alive.
+func (c *TCPConn) Watch(changed func(readable, writable bool)) {
+	if changed == nil {
+		c.watcher.Store(nil)
+		return
+	}
+	c.watcher.Store(&watcher{changed})
+}
 
 // WriteStep is one turn of WriteTo: it hands to w what has arrived, up to 128 KiB, and returns how
 // much w took. It does not wait for data, but for w. At the end of the stream it returns io.EOF.

@@ -43,7 +43,8 @@ type direction struct {
 	ended   bool // its source has been read to its end: only a reset is awaited
 }
 
-// carry copies both ways until the flow has ended, then calls t.gone. It need not wait for that.
+// carry copies both ways until the flow has ended; then t.gone is called, perhaps after carry has
+// returned.
 func (t *tcpFlow) carry() {
 	down, ok := t.down.(*adapter.TCPConn)
 	up, isSocket := t.up.(*net.TCPConn)
@@ -52,6 +53,7 @@ func (t *tcpFlow) carry() {
 		return
 	}
 	e := &eventPipe{t: t, down: down, up: up}
+	e.directions[toUpstream].running = true // by this goroutine: nothing ends the flow meanwhile
 	source, ok := down.NewSource(up)
 	raw, err := up.SyscallConn()
 	if !ok || err != nil {
@@ -70,10 +72,9 @@ func (t *tcpFlow) carry() {
 	down.Watch(e.changed)
 	if aborted {
 		e.stop()
-		return
 	}
-	e.kick(toUpstream)
 	e.kick(toClient)
+	e.run(toUpstream)
 }
 
 // changed is called by the client's connection.
@@ -123,6 +124,7 @@ func (e *eventPipe) lastLocked() bool {
 
 func (e *eventPipe) finish() {
 	e.t.f.poller.remove(e)
+	e.down.Watch(nil)
 	e.t.gone()
 }
 
