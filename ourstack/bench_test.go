@@ -132,3 +132,13 @@ func BenchmarkUDP(b *testing.B) {
 		h.s.Output(h.now(), h.bufs, h.sizes, 0)
 	}
 }
+
+// BenchmarkDatagrams carries 100 datagrams of a client to who forwards them, and as many answers back.
+func BenchmarkDatagrams(b *testing.B) {
+	step := forwardedDatagrams(b)
+	b.SetBytes(2 * 100 * 1200)
+	b.ReportAllocs()
+	for b.Loop() {
+		step()
+	}
+}

@@ -10,7 +10,7 @@ import (
 	"vpngw/ourstack/wire"
 )
 
-func forwardingUDP(t *testing.T, change ...func(*Config)) (*host, *[]*UDPRequest) {
+func forwardingUDP(t testing.TB, change ...func(*Config)) (*host, *[]*UDPRequest) {
 	t.Helper()
 	h := newHost(t, gatewayAddr, change...)
 	var reqs []*UDPRequest

@@ -11,7 +11,7 @@ import (
 )
 
 // acceptFlow makes the forwarded flow of clientEnd with one datagram, which is read.
-func acceptFlow(t *testing.T, h *host, reqs *[]*UDPRequest) *UDPSocket {
+func acceptFlow(t testing.TB, h *host, reqs *[]*UDPRequest) *UDPSocket {
 	t.Helper()
 	h.recv(udpDatagram(clientEnd, "192.0.2.1:53", []byte("first")))
 	u, err := (*reqs)[len(*reqs)-1].Accept(h.now())
@@ -146,7 +146,8 @@ func TestOneClientsManyFlowsLeaveRoom(t *testing.T) {
 }
 
 // forwardedDatagrams returns a step that carries a batch of a client and the answers to it.
-func forwardedDatagrams(t *testing.T) (step func()) {
+func forwardedDatagrams(t testing.TB) (step func()) {
+	t.Helper()
 	h, reqs := forwardingUDP(t)
 	u := acceptFlow(t, h, reqs)
 	var pkts [][]byte
