@@ -13,7 +13,7 @@ import (
 func TestManyConnectionsBlockedBothWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, Options{}, Options{})
-		const conns, size = 24, 12 << 20
+		const conns, size = 24, 2 << 20
 		var ends [][2]*TCPConn
 		var sent []<-chan error
 		for range conns {

@@ -58,7 +58,7 @@ func TestDesynchronisedEndsAreQuiet(t *testing.T) {
 }
 
 // desynchronised lets both ends send text if they may, and carries everything between them: at
-// once, and then for a minute.
+// once, and then for twenty seconds.
 func desynchronised(t *testing.T, name string, a, b *script) {
 	t.Helper()
 	for _, s := range []*script{a, b} {
@@ -86,14 +86,14 @@ func desynchronised(t *testing.T, name string, a, b *script) {
 		}
 	}
 	carry(6*challengeBurst, "at once")
-	for range 600 {
+	for range 200 {
 		for _, s := range []*script{a, b} {
 			s.now = s.now.Add(100 * ms)
 			s.c.HandleTimeout(s.now)
 			s.check()
 		}
 		// One challenge is earned in each 100 ms; what retransmissions draw comes out of the same budget.
-		carry(600*3+6*challengeBurst, "in a minute")
+		carry(200*3+6*challengeBurst, "in twenty seconds")
 	}
 }
 
