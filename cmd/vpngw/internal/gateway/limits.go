@@ -43,6 +43,9 @@ const (
 	// 200 Mbit/s. The system gives no more than net.core.{r,w}mem_max, and uses it only while
 	// datagrams wait.
 	udpSocketBuffer = 512 << 10
+	// udpClientQueue bounds what waits for a client's socket, in bytes: what one look at ours can bring
+	// (mmsg.ReceiveBatch of coalesced datagrams), and 40 ms at 200 Mbit/s.
+	udpClientQueue = 1 << 20
 	// udpPollersMax bounds the goroutines that serve them, each with 1 MiB of buffers.
 	udpPollersMax = 8
 	// udpDatagramMax is the largest UDP payload over IPv4 in bytes: 65,535 - 20 - 8.

@@ -59,6 +59,7 @@ func widen(o *adapter.Options, b *budgets) {
 	l.ForwardRequestsPerRemote = l.ForwardRequests
 	l.UDPSockets = b.udp.limit + stackSlack
 	l.UDPSocketsPerRemote = l.UDPSockets
+	l.UDPSendQueue = udpClientQueue
 }
 
 // configure applies what of cfg a running stack takes: the MTUs of peers.
