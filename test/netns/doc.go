@@ -6,7 +6,8 @@
 //
 // It has tests only. They need root and the Debian packages wireguard-go, wireguard-tools, iproute2,
 // nftables, procps, curl, netcat-openbsd, bind9-dnsutils, iputils-ping,
-// iputils-tracepath, traceroute, dnsmasq-base, openssh-server, natpmpc and iperf3:
+// iputils-tracepath, traceroute, dnsmasq-base, openssh-server, natpmpc,
+// python3-libtorrent and iperf3:
 //
 //	VPNGW_TEST_NETNS=1 go test -v ./test/netns
 //
