@@ -34,6 +34,9 @@ const (
 	// externalCheck is the time between two looks at the external address. It costs a socket.
 	externalCheck = 10 * time.Second
 
+	// errorPause is the pause after an error of the socket.
+	errorPause = 10 * time.Millisecond
+
 	// errorLong and errorShort are the lifetimes of errors: "short lifetime errors use a 30-second
 	// lifetime and long lifetime errors use a 30-minute lifetime" RFC 6887 §7.4.
 	errorLong  = 30 * time.Minute

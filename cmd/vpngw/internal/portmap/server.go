@@ -142,7 +142,10 @@ func (s *Server) serve(conn net.PacketConn) {
 		}
 		addr, ok := from.(*net.UDPAddr)
 		if err != nil || !ok {
-			continue // an ICMP error that an earlier answer met
+			// An ICMP error that an earlier answer met; should a socket fail for good, this is no busy
+			// loop.
+			time.Sleep(errorPause)
+			continue
 		}
 		client := addr.AddrPort()
 		client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
