@@ -27,10 +27,6 @@ func (f fault) Unwrap() error { return f.errno }
 // known reports whether there is something to tell a client.
 func (f fault) known() bool { return f.Type == icmpUnreachable || f.Type == icmpTimeExceeded }
 
-// answer is what the fault comes to for a client, with the gateway as the one who says it. A packet that
-// was too large, or did not live long enough, only the fault itself can tell.
-func (f fault) answer() answer { return icmpAnswer(f.Type, f.Code) }
-
 // seen is why as a client is to see it: what this host itself says, from whichever of its addresses, comes
 // from the gateway. So does what names an address of the tunnel, since nobody out there has one.
 func (f *forwarder) seen(why fault) fault {

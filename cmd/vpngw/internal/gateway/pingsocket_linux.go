@@ -104,10 +104,12 @@ func (p *linuxPing) receive(
 	}
 }
 
-// messageBuffers holds buffers for the largest ICMP message, as datagramBuffers does.
+// messageBuffers holds buffers for the largest ICMP message. They are taken when one is there and returned
+// at once, so there are as many as there are messages in hand, not as many as there are sockets.
 var messageBuffers = sync.Pool{New: func() any { return new([1 << 16]byte) }}
 
-// receiveEchoes takes what is there, as receiveReady does.
+// receiveEchoes takes what is there from a socket that does not block. It returns false if there was
+// nothing: the poller then waits for more.
 func receiveEchoes(fd int, reply func(netip.Addr, uint16, int, []byte), failed func(netip.Addr, int, fault)) bool {
 	buf := messageBuffers.Get().(*[1 << 16]byte)
 	defer messageBuffers.Put(buf)

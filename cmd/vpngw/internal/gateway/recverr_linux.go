@@ -12,31 +12,6 @@ import (
 // as came back (from the header of its protocol on, if the socket is one for that), and why.
 type failure func(dst netip.AddrPort, quoted []byte, why fault)
 
-// receiveReady takes what is there from a datagram socket that does not block. It returns false if
-// there was nothing: the poller then waits for more. It is for use in syscall.RawConn.Read; buffers
-// are held only during the call.
-func receiveReady(fd int, datagram func([]byte, netip.AddrPort), failed failure) bool {
-	buf := datagramBuffers.Get().(*[udpDatagramMax]byte)
-	defer datagramBuffers.Put(buf)
-	got := false
-	for range receiveBatch {
-		n, from, err := unix.Recvfrom(fd, buf[:], unix.MSG_DONTWAIT)
-		switch err {
-		case nil:
-			if a, ok := from.(*unix.SockaddrInet4); ok {
-				datagram(buf[:n], socketAddr(a))
-			}
-			got = true
-		case unix.EAGAIN:
-			return drainErrors(fd, buf[:], failed) || got
-		case unix.EINTR:
-		default: // the error of an earlier datagram
-			drainErrors(fd, buf[:], failed)
-		}
-	}
-	return true
-}
-
 func socketAddr(a *unix.SockaddrInet4) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
 }

@@ -53,29 +53,35 @@ func TestParseRecvErr(t *testing.T) {
 		{"nothing", nil, adapter.Fault{}, 0},
 		{
 			"expired", append(ttl(62), err(extendedErr(unix.EHOSTUNREACH, unix.SO_EE_ORIGIN_ICMP, 11, 0, 0, "198.51.100.7"))...),
-			adapter.Fault{Type: 11, From: router, TTL: 61}, unix.EHOSTUNREACH,
+			adapter.Fault{Type: 11, From: router, TTL: 61},
+			unix.EHOSTUNREACH,
 		},
 		{
 			"too large", append(err(extendedErr(unix.EMSGSIZE, unix.SO_EE_ORIGIN_ICMP, 3, 4, 1300, "198.51.100.7")), ttl(255)...),
-			adapter.Fault{Type: 3, Code: 4, MTU: 1300, From: router, TTL: 254}, unix.EMSGSIZE,
+			adapter.Fault{Type: 3, Code: 4, MTU: 1300, From: router, TTL: 254},
+			unix.EMSGSIZE,
 		},
 		{
 			"refused", err(extendedErr(unix.ECONNREFUSED, unix.SO_EE_ORIGIN_ICMP, 3, 3, 77, "198.51.100.7")),
-			adapter.Fault{Type: 3, Code: 3, From: router}, unix.ECONNREFUSED,
+			adapter.Fault{Type: 3, Code: 3, From: router},
+			unix.ECONNREFUSED,
 		},
 		{
 			"too large for this host", append(ttl(5), err(extendedErr(unix.EMSGSIZE, unix.SO_EE_ORIGIN_LOCAL, 0, 0, 1500, ""))...),
-			adapter.Fault{Type: 3, Code: 4, MTU: 1500}, unix.EMSGSIZE,
+			adapter.Fault{Type: 3, Code: 4, MTU: 1500},
+			unix.EMSGSIZE,
 		},
 		{
 			"no neighbour", err(extendedErr(unix.EHOSTUNREACH, unix.SO_EE_ORIGIN_LOCAL, 0, 0, 0, "")),
-			adapter.Fault{Type: 3, Code: 1}, unix.EHOSTUNREACH,
+			adapter.Fault{Type: 3, Code: 1},
+			unix.EHOSTUNREACH,
 		},
 		{"another local error", err(extendedErr(unix.EACCES, unix.SO_EE_ORIGIN_LOCAL, 3, 13, 0, "")), adapter.Fault{}, unix.EACCES},
 		{"cut short", err(extendedErr(unix.EHOSTUNREACH, unix.SO_EE_ORIGIN_ICMP, 11, 0, 0, "")[:15]), adapter.Fault{}, 0},
 		{
 			"no offender", err(extendedErr(unix.EHOSTUNREACH, unix.SO_EE_ORIGIN_ICMP, 11, 0, 0, "198.51.100.7")[:16]),
-			adapter.Fault{Type: 11}, unix.EHOSTUNREACH,
+			adapter.Fault{Type: 11},
+			unix.EHOSTUNREACH,
 		},
 		{"of another level", controlMessage(unix.SOL_SOCKET, unix.IP_RECVERR, extendedErr(1, 2, 3, 4, 5, "")), adapter.Fault{}, 0},
 	} {

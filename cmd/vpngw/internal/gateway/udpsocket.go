@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net/netip"
-	"sync"
 
 	"vpngw/cmd/vpngw/internal/mmsg"
 )
@@ -37,29 +36,3 @@ type upstreamHandler interface {
 
 // A udpDatagram crosses an upstreamUDP. Systems other than Linux do not heed its TTL and DF.
 type udpDatagram = mmsg.Datagram
-
-// datagramBuffers holds buffers of the largest size. They are taken when a datagram is there and
-// returned at once, so there are as many as there are datagrams in hand, not as many as there are
-// mappings.
-var datagramBuffers = sync.Pool{New: func() any { return new([udpDatagramMax]byte) }}
-
-// icmpAnswer is what the client is told about an ICMP destination unreachable message (RFC 792, RFC
-// 1812 §5.2.7.1) that came back for its datagram. answerNothing: it is not for the client.
-func icmpAnswer(icmpType, code uint8) answer {
-	const destinationUnreachable = 3
-	if icmpType != destinationUnreachable {
-		return answerNothing
-	}
-	switch code {
-	case 0, 6, 11: // network unreachable, unknown, unreachable for this type of service
-		return answerNoNet
-	case 3:
-		return answerNoPort
-	case 4: // fragmentation needed: the system fragments the next one
-		return answerNothing
-	case 9, 10, 13:
-		return answerProhibited
-	default: // host unreachable, unknown, protocol unreachable, source route failed, …
-		return answerNoHost
-	}
-}

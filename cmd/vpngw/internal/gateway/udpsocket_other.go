@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 )
 
 // plainUDP sends and receives one datagram at a time, with the system's own time to live and rules
@@ -56,3 +57,8 @@ func (u plainUDP) receive(h upstreamHandler) {
 }
 
 func (u plainUDP) close() { _ = u.conn.Close() }
+
+// datagramBuffers holds buffers of the largest size. They are taken when a datagram is there and
+// returned at once, so there are as many as there are datagrams in hand, not as many as there are
+// mappings.
+var datagramBuffers = sync.Pool{New: func() any { return new([udpDatagramMax]byte) }}

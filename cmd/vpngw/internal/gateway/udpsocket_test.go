@@ -131,7 +131,7 @@ func TestUpstreamUDPLearnsOfClosedPorts(t *testing.T) {
 	echo := echoUDP(t)
 	for range 3 {
 		sendOne(t, u, []byte("to nobody"), dst)
-		if got := await(t, "port unreachable", events); got.why.answer() != answerNoPort || got.addr != dst {
+		if got := await(t, "port unreachable", events); got.why.Type != 3 || got.why.Code != 3 || got.addr != dst {
 			t.Errorf("told %+v about %v", got.why, got.addr)
 		}
 		// The error of one destination is not the next one's.
@@ -166,19 +166,5 @@ func TestPendingErrorDoesNotSwallowTheNextDatagram(t *testing.T) {
 	buf := make([]byte, 100)
 	if n, _, err := sink.ReadFromUDPAddrPort(buf); err != nil || string(buf[:n]) != "to somebody" {
 		t.Errorf("%q, %v", buf[:n], err)
-	}
-}
-
-func TestICMPCodesForTheClient(t *testing.T) {
-	for code, want := range map[uint8]answer{
-		0: answerNoNet, 1: answerNoHost, 2: answerNoHost, 3: answerNoPort, 4: answerNothing, 5: answerNoHost, 6: answerNoNet,
-		9: answerProhibited, 10: answerProhibited, 11: answerNoNet, 13: answerProhibited,
-	} {
-		if got := icmpAnswer(3, code); got != want {
-			t.Errorf("3/%d: %d, want %d", code, got, want)
-		}
-	}
-	if icmpAnswer(11, 0) != answerNothing || icmpAnswer(8, 3) != answerNothing {
-		t.Error("only destination unreachable is passed on")
 	}
 }
