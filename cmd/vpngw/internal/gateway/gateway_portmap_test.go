@@ -142,6 +142,35 @@ func TestPortmapUDP(t *testing.T) {
 	}
 }
 
+// TestPortmapUDPFromAnotherPeer: a peer reaches another's port at the address outside too, and sees the
+// answer come from there. RFC 4787 §6 REQ-9
+func TestPortmapUDPFromAnotherPeer(t *testing.T) {
+	cfg := portmapConfig(t, 2)
+	cfg.Interface.Endpoint = "203.0.113.77:51820"
+	s := startSite(t, cfg)
+	c := s.client(0)
+	u, err := c.ListenUDPAddrPort(netip.MustParseAddrPort("10.8.0.2:5060"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = u.Close() }()
+	at := netip.AddrPortFrom(netip.MustParseAddr("203.0.113.77"), c.mustMap(mapUDP, 5060).Port())
+	other := s.client(1).udpSocket()
+	if _, err := other.WriteToUDPAddrPort([]byte("hello"), at); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 2000)
+	_ = u.SetReadDeadline(time.Now().Add(20 * time.Second))
+	n, from, err := u.ReadFromUDPAddrPort(buf)
+	if err != nil || string(buf[:n]) != "hello" || from.Addr() != at.Addr() {
+		t.Fatalf("%q from %v, %v", buf[:n], from, err)
+	}
+	if _, err := u.WriteToUDPAddrPort([]byte("answer"), from); err != nil {
+		t.Fatal(err)
+	}
+	wantFrom(t, other, "answer", at)
+}
+
 // TestPortmapUDPTakesOverTheSocket: a client that has sent before keeps what comes to its old mapping,
 // and what it sends leaves by the port from now on.
 func TestPortmapUDPTakesOverTheSocket(t *testing.T) {
