@@ -14,18 +14,18 @@ var errOwnAddress = errors.New("the destination is this host")
 // ends. If an ICMP error ended it, its error is a fault.
 type dialFunc func(ctx context.Context, dst netip.AddrPort, ttl int) (tcpConn, error)
 
+// upstreamKeepAlive is for connections with hosts outside.
+var upstreamKeepAlive = net.KeepAliveConfig{
+	Enable:   true,
+	Idle:     upstreamKeepAliveIdle,
+	Interval: upstreamKeepAliveInterval,
+	Count:    upstreamKeepAliveCount,
+}
+
 // dialTCP is the dialFunc of a running gateway.
 func dialTCP(ctx context.Context, dst netip.AddrPort, ttl int) (tcpConn, error) {
 	syn := newSynWatch(ttl)
-	dialer := net.Dialer{
-		KeepAliveConfig: net.KeepAliveConfig{
-			Enable:   true,
-			Idle:     upstreamKeepAliveIdle,
-			Interval: upstreamKeepAliveInterval,
-			Count:    upstreamKeepAliveCount,
-		},
-		Control: syn.control,
-	}
+	dialer := net.Dialer{KeepAliveConfig: upstreamKeepAlive, Control: syn.control}
 	conn, err := dialer.DialTCP(ctx, "tcp4", netip.AddrPort{}, dst)
 	if err != nil {
 		return nil, syn.failed(err)

@@ -20,12 +20,7 @@ type tcpListener interface {
 type hostListener struct{ l *net.TCPListener }
 
 func listenTCP(at netip.AddrPort) (tcpListener, error) {
-	config := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
-		Enable:   true,
-		Idle:     upstreamKeepAliveIdle,
-		Interval: upstreamKeepAliveInterval,
-		Count:    upstreamKeepAliveCount,
-	}}
+	config := net.ListenConfig{KeepAliveConfig: upstreamKeepAlive}
 	l, err := config.Listen(context.Background(), "tcp4", at.String())
 	if err != nil {
 		return nil, err
