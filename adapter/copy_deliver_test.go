@@ -40,11 +40,15 @@ func TestAwaitDeliveryIsBounded(t *testing.T) {
 	p := newPair(t, Options{}, Options{})
 	ca, cb := p.connect(t)
 	_ = cb.SetReadBuffer(4096)
+	_ = ca.SetWriteBuffer(1 << 20)
 	written := start(func() error { // nobody reads: some stays here
 		_, err := ca.Write(make([]byte, 16<<20))
 		return err
 	})
-	eventually(t, "the window is full", func() bool { i := ca.Info(); return i.Unsent+i.Unacked > 0 })
+	eventually(t, "far more is here than the window takes", func() bool {
+		i := ca.Info()
+		return i.Unsent+i.Unacked >= 3<<18
+	})
 	_ = ca.SetWriteDeadline(time.Unix(1, 0)) // ends the Write, which has the turn
 	if err := <-written; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal(err)
