@@ -25,7 +25,7 @@ var goodputBars = []goodputBar{
 	{row: "100ms 3% 8s cubic", goodput: 0.80},
 	{row: "100ms 1% 100M/100ms 8s cubic", goodput: 1.46},
 	{row: "20ms 1% late by 3ms 500M/20ms 8s cubic", goodput: 53},
-	{row: "40ms 20M/20ms 8s cubic", goodput: 18.0},
+	{row: "40ms 20M/20ms 8s cubic", goodput: 18.1},
 	{row: "40ms 100M/40ms 1 flows cubic", goodput: 94, drops: 0.5},
 
 	{row: "100ms 1% 100M/10ms bbr", goodput: 80},

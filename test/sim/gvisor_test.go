@@ -53,7 +53,7 @@ const gvisorPath = "testdata/gvisor.txt"
 // the raised SndCwnd. When the count meets the window exactly, it is not reset but stays equal to
 // it, and from there on each ACK adds a segment: slow start without end. An ACK of one segment
 // at a time always meets it; so it is here, where each packet has its own turn and gVisor answers
-// each turn. With ACKs of two segments the count mostly jumps over: "two at a time" gets 2.0. With
+// each turn. With ACKs of two segments the count mostly jumps over: "two at a time" gets 1.9. With
 // the remainder taken by the old SndCwnd, one line changed in a copy, the stock rows fall to 7.1, 7.1, 1.9 and
 // 0.9 Mbit/s (20 ms 1 %, 100 ms 0.1 %, 1 % and 3 %), and 100 ms agrees with what was
 // measured of it through a relay, where packets come in batches: 5.4, 1.6 and 0.8.
