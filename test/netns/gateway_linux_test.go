@@ -2,6 +2,7 @@ package netns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -94,10 +95,14 @@ var privateKeyLine = regexp.MustCompile(`(?m)^PrivateKey = .*\n`)
 // stands in comments.
 func (g *gateway) shownConfig() string {
 	g.n.t.Helper()
-	found := clientConfig.FindString(g.process.Output())
-	if !strings.Contains(found, "[Peer]") {
-		g.n.t.Fatal("the first run printed no client configuration")
-	}
+	var found string
+	lab.Eventually(g.n.t, startTimeout, "the client configuration of the first run", func() error {
+		found = clientConfig.FindString(g.process.Output())
+		if !strings.Contains(found, "[Peer]") {
+			return errors.New("none is printed") // health may be quicker than the pipe
+		}
+		return nil
+	})
 	return found
 }
 
