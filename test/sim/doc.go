@@ -15,7 +15,8 @@
 // control. The ordinary tests measure some rows again, and compare them to the letter. In full size:
 //
 //	go test ./test/sim -run 'TestSeeds$' -sim.seeds=100000 -timeout=3h   # every night; minutes where it is quiet
-//	go test ./test/sim -run TestGoodput -sim.table -timeout=30m    # a minute or two; -update writes
+//	go test ./test/sim -run TestGoodput -sim.table -timeout=30m    # three minutes; -update writes
+//	go test ./test/sim -run TestGoodput -sim.rows='8 flows.*bbr'   # rows by name, also with -sim.gvisor
 //	go test ./test/sim -run TestAWeek -sim.soak=1000               # ten seconds
 //	go test ./test/sim -run TestGVisor -sim.gvisor -v              # gVisor's netstack beside ours
 package sim
