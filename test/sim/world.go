@@ -146,7 +146,8 @@ func (w *World) route(i int, b []byte) int {
 	if len(w.Hosts) == 2 {
 		return 1 - i
 	}
-	return min(int(b[19])-1, len(w.Hosts)-1) // 10.0.0.(i+1)
+	// 10.0.0.(i+1); what answers a corrupted packet may be for anybody, even by IPv6.
+	return min(max(int(b[19])-1, 0), len(w.Hosts)-1)
 }
 
 func (w *World) enqueue(at tcp.Instant, to int, b []byte) {
