@@ -30,12 +30,17 @@ type StateOptions struct {
 	PeerName   string       // of the first peer; "" means "peer1"
 	ClientDNS  []netip.Addr // resolvers for clients
 	Random     io.Reader    // crypto/rand.Reader if nil
+
+	// Lock keeps other calls for the directory away, in this process and others, from its return until
+	// unlock. It is called once the directory is there, and not at all if nothing is to be made; nil
+	// locks nothing.
+	Lock func() (unlock func(), err error)
 }
 
 // State is what [NewState] found or made.
 type State struct {
 	ConfigPath string // DIR/vpngw.toml
-	Created    bool   // the configuration was made by this call
+	Created    bool   // this call made the configuration
 	PeerName   string // the first peer, if Created
 }
 
@@ -45,8 +50,8 @@ type State struct {
 // repeated, and a first peer that was removed stays removed. If the options make no valid
 // configuration, the error is [Problems] and nothing is made.
 //
-// Two calls for the same directory at once are safe for what exists, but may both make a first
-// peer if they name it differently; the command takes a lock.
+// Of two calls for the same directory at once, StateOptions.Lock lets one make everything, and the
+// other one find it. Without a lock they may both make a first peer if they name it differently.
 func NewState(dir string, o StateOptions) (*State, error) {
 	st := &State{ConfigPath: filepath.Join(dir, stateConfigFile)}
 	_, err := os.Stat(st.ConfigPath)
@@ -59,36 +64,63 @@ func NewState(dir string, o StateOptions) (*State, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	c := stateConfig(o)
-	key, isNew, err := stateKey(filepath.Join(dir, stateKeyFile), o.Random)
-	if err != nil {
-		return nil, err
+	if o.PeerName == "" {
+		o.PeerName = stateFirstPeer
 	}
-	c.Interface.PrivateKey = key
-	name := o.PeerName
-	if name == "" {
-		name = stateFirstPeer
-	}
-	peer, err := NewPeer(c, name, PeerOptions{Random: o.Random})
-	if err != nil {
+	// Before anything is made: are the options valid, and is what is there of use?
+	if _, _, _, err := newState(dir, o); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if isNew {
-		if err := writeNewFile(filepath.Join(dir, stateKeyFile), key.RevealBase64()+"\n"); err != nil {
+	if o.Lock != nil {
+		unlock, err := o.Lock()
+		if err != nil {
 			return nil, err
+		}
+		defer unlock()
+		if _, err := os.Stat(st.ConfigPath); err == nil {
+			return st, nil // another call was faster
+		}
+	}
+	if err := writeState(dir, o, st); err != nil {
+		return nil, err
+	}
+	return st, nil
+}
+
+// newState returns the configuration for a new state directory, whether its key has no file yet, and the
+// first peer. It writes nothing.
+func newState(dir string, o StateOptions) (c *Config, newKey bool, peer *Peer, err error) {
+	c = stateConfig(o)
+	c.Interface.PrivateKey, newKey, err = stateKey(filepath.Join(dir, stateKeyFile), o.Random)
+	if err == nil {
+		peer, err = NewPeer(c, o.PeerName, PeerOptions{Random: o.Random})
+	}
+	return c, newKey, peer, err
+}
+
+// writeState makes what is missing in dir, the configuration last.
+func writeState(dir string, o StateOptions, st *State) error {
+	c, newKey, peer, err := newState(dir, o)
+	if err != nil {
+		return err
+	}
+	if newKey {
+		text := c.Interface.PrivateKey.RevealBase64() + "\n"
+		if err := writeNewFile(filepath.Join(dir, stateKeyFile), text); err != nil {
+			return err
 		}
 	}
 	if st.PeerName, err = statePeer(filepath.Join(dir, statePeersDir), peer); err != nil {
-		return nil, err
+		return err
 	}
 	if err := writeNewFile(st.ConfigPath, renderState(c)); err != nil {
-		return nil, err
+		return err
 	}
 	st.Created = true
-	return st, nil
+	return nil
 }
 
 // stateConfig returns the defaults with what the options say.

@@ -189,3 +189,20 @@ func TestNewStateThatCannotBe(t *testing.T) {
 	}
 	onlyFiles(t, parent, "bad-key", "file")
 }
+
+func TestNewStateFindsWhatAFasterCallMade(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	unlocked := false
+	st, err := NewState(dir, StateOptions{PeerName: "slow", Lock: func() (func(), error) {
+		if faster, err := NewState(dir, StateOptions{PeerName: "fast"}); err != nil || !faster.Created {
+			t.Errorf("the faster call: %+v, %v", faster, err)
+		}
+		return func() { unlocked = true }, nil
+	}})
+	if err != nil || st.Created || !unlocked {
+		t.Errorf("%+v, %v, unlocked: %v", st, err, unlocked)
+	}
+	if c := mustLoad(t, filepath.Join(dir, "vpngw.toml")); len(c.Peers) != 1 || c.Peers[0].Name != "fast" {
+		t.Errorf("peers: %+v", c.Peers)
+	}
+}

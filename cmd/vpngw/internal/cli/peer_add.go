@@ -17,12 +17,24 @@ import (
 	"vpngw/config"
 )
 
-// addLockName is the file in the peers directory that makes "peer add" commands take turns, so
-// that two do not choose the same address. The dot keeps it from being read as a peer.
-const addLockName = ".lock"
+// lockName is the file in the peers directory that makes "peer add" commands take turns, so that two
+// do not choose the same address, and in a state directory the first runs of "up". The dot keeps it
+// from being read as a peer.
+const lockName = ".lock"
 
-// addLockTimeout bounds the wait for another "peer add", which holds the lock for milliseconds.
-const addLockTimeout = 10 * time.Second
+// lockTimeout bounds the wait for another command, which holds the lock for milliseconds.
+const lockTimeout = 10 * time.Second
+
+// lockDir takes the lock of a directory.
+func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	lock, err := filelock.Acquire(ctx, filepath.Join(dir, lockName))
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Unlock() }, nil
+}
 
 type peerAddFlags struct {
 	client    clientFlags
@@ -114,13 +126,11 @@ func (a *app) addPeer(
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, peersDirError(dir, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, addLockTimeout)
-	defer cancel()
-	lock, err := filelock.Acquire(ctx, filepath.Join(dir, addLockName))
+	unlock, err := lockDir(ctx, dir)
 	if err != nil {
 		return nil, peersDirError(dir, err)
 	}
-	defer func() { _ = lock.Unlock() }()
+	defer unlock()
 	if cfg, err = config.Load(cfg.Path); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,9 +75,12 @@ func (a *app) up(cmd *cobra.Command, f *upFlags) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return stateError(dir, err)
 	}
-	state, warning, err := a.firstState(dir, f)
+	state, warning, err := a.firstState(cmd.Context(), dir, f)
 	if err != nil {
 		return err
+	}
+	if !state.Created { // another "up" was faster
+		return a.serve(cmd, path, &f.runFlags, func(c *config.Config) { a.sayAgain(c, dir) })
 	}
 	return a.serve(cmd, path, &f.runFlags, func(c *config.Config) {
 		if err := a.welcome(c, dir, state.PeerName, warning); err != nil {
@@ -105,7 +109,7 @@ func notOnSecondRun(cmd *cobra.Command, path string) error {
 
 // firstState makes the state directory of a first run. The port is tried first, so that a taken
 // one leaves nothing behind.
-func (a *app) firstState(dir string, f *upFlags) (state *config.State, warning string, err error) {
+func (a *app) firstState(ctx context.Context, dir string, f *upFlags) (state *config.State, warning string, err error) {
 	address, err := netip.ParsePrefix(f.address)
 	if err != nil || !address.Addr().Is4() || address.Bits() > 30 {
 		return nil, "", usagef("--address %q is not an IPv4 address and a network with room for peers, such as 10.8.0.1/24", f.address)
@@ -127,6 +131,7 @@ func (a *app) firstState(dir string, f *upFlags) (state *config.State, warning s
 	}
 	state, err = config.NewState(dir, config.StateOptions{
 		Endpoint: endpoint, ListenPort: port, Address: address, MTU: f.mtu, PeerName: f.peer, ClientDNS: resolvers,
+		Lock: func() (unlock func(), err error) { return lockDir(ctx, dir) },
 	})
 	if err != nil {
 		return nil, "", stateError(dir, err)

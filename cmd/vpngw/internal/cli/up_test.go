@@ -172,3 +172,28 @@ func TestPrivilegedPortIsExplained(t *testing.T) {
 		t.Errorf("any port: %d, %v", port, err)
 	}
 }
+
+func TestFirstRunsAtOnceMakeOneState(t *testing.T) {
+	b := newBench(t)
+	made := make(chan string)
+	const runs = 8
+	for i := range runs {
+		go func() {
+			f := &upFlags{address: "10.8.0.1/24", peer: fmt.Sprintf("p%d", i), endpoint: "a:1", mtu: 1420}
+			state, _, err := b.app(nil, nil).firstState(t.Context(), "s", f)
+			if err != nil {
+				t.Error(err)
+				state = &config.State{}
+			}
+			made <- state.PeerName
+		}()
+	}
+	first := ""
+	for range runs {
+		first += <-made
+	}
+	c, err := config.Load("s/vpngw.toml")
+	if err != nil || len(c.Peers) != 1 || c.Peers[0].Name != first {
+		t.Errorf("made %q; %v", first, err)
+	}
+}
