@@ -28,6 +28,8 @@
 //	addr.go          Addr and its classes
 //	error.go         Error: the reasons
 //	checksum.go      Internet checksum: RFC 1071, 1624
+//	checksum_words.go, checksum_amd64.*  its sums in Go, and in assembly (not with the build tag purego)
+//	race_*.go        the race detector does not see into assembly
 //	ipv4.go          RFC 791, header validation of RFC 1812 §5.2.2
 //	tcp.go           RFC 9293 §3.1
 //	tcp_options.go   RFC 9293 §3.2, 7323, 2018, 5482: reading and writing

@@ -1,0 +1,6 @@
+//go:build race && amd64 && !purego
+
+package wire
+
+// raceEnabled is whether the race detector watches this program.
+const raceEnabled = true
