@@ -89,3 +89,17 @@ func TestForwardedDatagramsDoNotAllocate(t *testing.T) {
 		t.Errorf("%.1f allocations per round", allocs)
 	}
 }
+
+// TestManyDestinationsDoNotAllocate: a thousand clients in turn, of a socket and of the echo server.
+func TestManyDestinationsDoNotAllocate(t *testing.T) {
+	m := newManyClients(t, 1000)
+	step := func() {
+		for i := range m.queries {
+			m.serve(t, i)
+		}
+	}
+	step()
+	if allocs := testing.AllocsPerRun(10, step); allocs != 0 {
+		t.Errorf("%.1f allocations for 1000 clients", allocs)
+	}
+}

@@ -154,8 +154,14 @@ const (
 	// of a call or a session. A quarter of the queue is enough for 128 pairs.
 	relayShareMin = 32 << 10
 	// relayFlowsKept is for how many pairs the empty queue of relayed packets is kept, so that
-	// each pause does not cost an allocation.
-	relayFlowsKept = 256
+	// each pause does not cost an allocation; udpFlowsKept and echoFlowsKept for how many destinations that
+	// of a bound socket and of the echo server, which answer a thousand active peers in turn.
+	relayFlowsKept, udpFlowsKept, echoFlowsKept = 256, 1024, 1024
+	// idleFlowsMax bounds all of them together, each with 0.6 to 1.4 KiB; every owner may keep one beyond it.
+	idleFlowsMax = 4096
+	// idleItemsMax is for how many datagrams, 24 bytes each, such a queue has room while it is kept, unless it
+	// is the only one of its owner: a burst's worth.
+	idleItemsMax = 32
 
 	// maxDatagrams and maxDatagramsPerSource bound the datagrams under reassembly; bytes of one
 	// source are bounded by a quarter of Limits.FragmentMemory.

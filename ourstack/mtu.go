@@ -43,7 +43,20 @@ func (s *Stack) SetMTUs(mtus map[netip.Prefix]int) error {
 	slices.Sort(t.bits)
 	slices.Reverse(t.bits)
 	s.mtus.Store(t)
+	s.forgetIdle()
 	return nil
+}
+
+// forgetIdle gives up what is kept of remote addresses only for the next datagram to them.
+func (s *Stack) forgetIdle() {
+	s.echoes.forgetIdle()
+	s.relayed.forgetIdle()
+	for _, u := range s.udp.all() {
+		u.out.forgetIdle()
+	}
+	for _, p := range s.pings.all() {
+		p.out.forgetIdle()
+	}
 }
 
 // mtuTo is the largest packet, in bytes, that may be sent to dst.

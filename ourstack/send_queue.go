@@ -15,7 +15,7 @@ type sendQueue struct {
 	limit    int    // bytes, with overhead
 	pairs    bool   // the source tells flows apart too, and none takes more than its share of the room
 	perFlow  int    // bytes of one flow; 0: no limit but the whole
-	keep     int    // flows whose empty queue is kept
+	keep     int    // flows with nothing to send that are kept for the next datagram to the same address
 	writable func() // called without locks when there is room again after ErrWouldBlock
 
 	mu sync.Mutex
@@ -24,7 +24,7 @@ type sendQueue struct {
 	blocked bool // a push found no room
 	closed  bool
 	flows   map[flowKey]*datagramFlow
-	spare   *datagramFlow // an empty one, kept for the next datagram to the same address
+	idle    idleFlows // those of flows that have nothing to send
 }
 
 // datagram is a queued UDP datagram or ICMP message, or a relayed packet.
@@ -51,10 +51,12 @@ type datagramFlow struct {
 	head   int // index of the first in items
 	used   int // bytes, with overhead
 	offset int // bytes of the first that have been sent as fragments
+
+	older, younger *datagramFlow // in idleFlows
 }
 
 func (q *sendQueue) init(s *Stack, limit int, writable func()) {
-	q.stack, q.limit, q.writable = s, limit, writable
+	q.stack, q.limit, q.writable, q.keep = s, limit, writable, 1
 	q.flows = map[flowKey]*datagramFlow{}
 }
 
@@ -122,54 +124,76 @@ func (q *sendQueue) hasShare(key flowKey, cost int) bool {
 
 // flow returns the queue of key. Its remote is referenced while it exists.
 func (q *sendQueue) flow(key flowKey) *datagramFlow {
-	if f := q.flows[key]; f != nil {
+	f := q.flows[key]
+	if f != nil {
+		if !f.ready {
+			q.idle.remove(f)
+			q.stack.idleFlows.Add(-1)
+		}
 		return f
 	}
-	f := q.spare
-	if f != nil && f.key == key {
-		q.spare = nil
+	if q.mayKeepMore() {
+		f = &datagramFlow{queue: q}
 	} else {
-		f = &datagramFlow{queue: q, key: key, remote: q.stack.acquireRemote(key.dst)}
-		f.flow = flow{source: f, group: &f.remote.group, small: true}
+		f = q.forgetOldest() // and use it anew
 	}
+	f.key, f.remote = key, q.stack.acquireRemote(key.dst)
+	f.flow = flow{source: f, group: &f.remote.group, small: true}
 	q.flows[key] = f
 	return f
 }
 
-// retire puts an empty flow aside.
-func (q *sendQueue) retire(f *datagramFlow) {
-	if len(q.flows) <= q.keep && !q.closed {
-		return
-	}
-	delete(q.flows, f.key)
-	if q.spare != nil {
-		q.spare.remote.release()
-	}
-	q.spare = f
-	if q.closed {
-		q.dropSpare()
-	}
+// mayKeepMore reports whether there is room for one more flow that has nothing to send.
+func (q *sendQueue) mayKeepMore() bool {
+	return q.idle.n == 0 || q.idle.n < q.keep && q.stack.idleFlows.Load() < idleFlowsMax
 }
 
-func (q *sendQueue) dropSpare() {
-	if q.spare != nil {
-		q.spare.remote.release()
-		q.spare = nil
+// retire keeps a flow that has nothing to send.
+func (q *sendQueue) retire(f *datagramFlow) {
+	if q.closed {
+		q.forget(f)
+		return
+	}
+	if q.keep > 1 && cap(f.items) > idleItemsMax {
+		f.items = nil
+	}
+	if !q.mayKeepMore() {
+		q.forgetOldest()
+	}
+	q.idle.push(f)
+	q.stack.idleFlows.Add(1)
+}
+
+// forgetOldest forgets the flow that has been idle for longest, and returns it.
+func (q *sendQueue) forgetOldest() *datagramFlow {
+	f := q.idle.oldest
+	q.idle.remove(f)
+	q.stack.idleFlows.Add(-1)
+	q.forget(f)
+	return f
+}
+
+// forget ends a flow that is neither ready nor kept.
+func (q *sendQueue) forget(f *datagramFlow) {
+	delete(q.flows, f.key)
+	f.remote.release()
+}
+
+// forgetIdle forgets all flows that have nothing to send.
+func (q *sendQueue) forgetIdle() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.idle.n > 0 {
+		q.forgetOldest()
 	}
 }
 
 // close discards what could be sent later but keeps what is queued: like a datagram that has left.
 func (q *sendQueue) close() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.closed = true
-	for key, f := range q.flows {
-		if !f.ready {
-			delete(q.flows, key)
-			f.remote.release()
-		}
-	}
-	q.dropSpare()
+	q.mu.Unlock()
+	q.forgetIdle()
 }
 
 // compact moves the datagrams to the start of items when at least half of it is spent.
@@ -263,4 +287,36 @@ func (f *datagramFlow) pop() {
 	f.used -= d.buf.cost()
 	q.stack.packets.put(d.buf)
 	*d = datagram{}
+}
+
+// idleFlows are flows in the order in which they fell idle.
+type idleFlows struct {
+	oldest, youngest *datagramFlow
+	n                int
+}
+
+func (l *idleFlows) push(f *datagramFlow) {
+	f.older, f.younger = l.youngest, nil
+	if l.youngest == nil {
+		l.oldest = f
+	} else {
+		l.youngest.younger = f
+	}
+	l.youngest = f
+	l.n++
+}
+
+func (l *idleFlows) remove(f *datagramFlow) {
+	if f.older == nil {
+		l.oldest = f.younger
+	} else {
+		f.older.younger = f.younger
+	}
+	if f.younger == nil {
+		l.youngest = f.older
+	} else {
+		f.younger.older = f.older
+	}
+	f.older, f.younger = nil, nil
+	l.n--
 }

@@ -39,6 +39,7 @@ type Stack struct {
 	memory     memory
 	packets    packetPool
 	echoes     sendQueue
+	idleFlows  atomic.Int64 // datagramFlows that are kept with nothing to send
 	relayed    sendQueue
 	icmpLimit  limiter
 	ipv6Limit  limiter
@@ -83,7 +84,7 @@ func New(cfg Config) (*Stack, error) {
 	s.udp.init()
 	s.pings.init()
 	s.echoes.init(s, echoQueueMax, nil)
-	s.echoes.perFlow = echoQueueMax / 4
+	s.echoes.perFlow, s.echoes.keep = echoQueueMax/4, echoFlowsKept
 	s.relayed.init(s, relayQueueMax, nil)
 	s.relayed.pairs, s.relayed.perFlow = true, relayQueueMaxPerPair
 	s.relayed.keep = relayFlowsKept

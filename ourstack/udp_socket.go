@@ -115,6 +115,9 @@ func (s *Stack) newUDPSocket(local, peer tcp.Endpoint) *UDPSocket {
 	u := &UDPSocket{stack: s, local: local, peer: peer}
 	u.in.limit = s.limits.UDPReceiveQueue
 	u.out.init(s, s.limits.UDPSendQueue, u.hasRoom)
+	if peer == (tcp.Endpoint{}) {
+		u.out.keep = udpFlowsKept
+	}
 	return u
 }
 
