@@ -48,6 +48,7 @@ func TestContainers(t *testing.T) {
 	traffic.Run(t, s, traffic.Load{
 		Bulk: 200 << 20, Small: 200, Session: 4 << 20, Timeout: 2 * time.Minute,
 	})
+	t.Run("64 MiB are enough", func(t *testing.T) { checkMemory(t, p, gateway, client, s.Upstream) })
 	t.Run("names", func(t *testing.T) { checkNames(t, p, gateway, client, upstream) })
 	t.Run("big pings and closed ports", func(t *testing.T) { checkControl(t, p, client, s.Upstream) })
 	t.Run("peer to peer", func(t *testing.T) { checkPeerToPeer(t, p, gateway, client, p.container("other")) })

@@ -169,11 +169,14 @@ type inspection struct {
 		CapDrop        []string
 		SecurityOpt    []string
 		Devices        []any
+		Memory         int64
 	}
 	State struct {
-		Pid    int
-		Health struct{ Status string }
+		Pid       int
+		OOMKilled bool
+		Health    struct{ Status string }
 	}
+	RestartCount    int
 	NetworkSettings struct {
 		Networks map[string]struct {
 			IPAddress   string
