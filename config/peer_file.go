@@ -10,7 +10,7 @@ import (
 
 // WritePeer writes the file of p, named after it, into dir, which it makes if needed (0700), and
 // returns the file's path. The file (0600) is complete and on disk or not there at all, and a file
-// that exists is never replaced: then the error matches fs.ErrExist.
+// that exists is never replaced: then the error matches fs.ErrExist. See [KeepOwner] for whose it is.
 func WritePeer(dir string, p *Peer) (string, error) {
 	if err := CheckName(p.Name); err != nil {
 		return "", fmt.Errorf("%q is %w", p.Name, err)
@@ -19,11 +19,23 @@ func WritePeer(dir string, p *Peer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := MakeDir(dir); err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, p.Name+peerFileSuffix)
 	return path, writeNewFile(path, text)
+}
+
+// MakeDir makes a directory for secrets (0700), with those above it, unless it is there. See [KeepOwner].
+func MakeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	keepDirOwner(filepath.Clean(dir))
+	return nil
 }
 
 // RemovePeer deletes the file of the peer with that name. A peer that stands in a [[peer]] table is
@@ -59,6 +71,7 @@ func writeNewFile(path, text string) (err error) {
 			err = removeErr
 		}
 	}()
+	KeepOwner(temp)
 	_, err = temp.WriteString(text)
 	if err == nil {
 		err = temp.Sync()

@@ -87,6 +87,23 @@ func TestReloadOfTheRunningProcess(t *testing.T) {
 	p.wait(0)
 }
 
+// TestPeerOfAnotherUser adds a peer as whoever runs the tests. If that is root, the gateway's user must be
+// able to read what root has written, and to add the next peer.
+func TestPeerOfAnotherUser(t *testing.T) {
+	h := newHost(t)
+	p := h.start("up", "--listen-port", "0")
+	p.waitFor("The gateway runs")
+	asSelf := h.command("peer", "add", "by-root")
+	asSelf.SysProcAttr = nil
+	if _, err := asSelf.Output(); err != nil {
+		t.Errorf("peer add as another user: %v", err)
+	}
+	h.run(0, "peer", "add", "by-user")
+	h.wantPeers("by-root", "by-user", "peer1")
+	p.signal(syscall.SIGTERM)
+	p.wait(0)
+}
+
 func TestKilledGatewayLeavesNothingInTheWay(t *testing.T) {
 	h := newHost(t)
 	p := h.start("up", "--listen-port", "0")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -123,7 +122,7 @@ func (a *app) addPeer(
 	if dir == "" {
 		return nil, usagef("interface.peers_dir is empty in %s: name a directory for peer files there", cfg.Path)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := config.MakeDir(dir); err != nil {
 		return nil, peersDirError(dir, err)
 	}
 	unlock, err := lockDir(ctx, dir)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"vpngw/config"
 )
 
 // ErrLocked is returned by TryLock when another process (or another Lock of this one) holds the
@@ -21,10 +23,10 @@ type Lock struct {
 	file *os.File
 }
 
-// TryLock takes the lock on path, creating the file with mode 0600 if it is not there. It does
-// not wait: a lock that is taken is ErrLocked.
+// TryLock takes the lock on path, creating the file with mode 0600 if it is not there; see
+// config.KeepOwner. It does not wait: a lock that is taken is ErrLocked.
 func TryLock(path string) (*Lock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +35,18 @@ func TryLock(path string) (*Lock, error) {
 		return nil, err
 	}
 	return &Lock{file: f}, nil
+}
+
+// open opens the lock file, or makes it.
+func open(path string) (*os.File, error) {
+	made, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	}
+	if err == nil {
+		config.KeepOwner(made)
+	}
+	return made, err
 }
 
 // Acquire takes the lock on path as TryLock does, and waits for it until ctx ends.
