@@ -8,7 +8,8 @@
 //
 // Without the variable they are reported as not run. Containers, networks and the volume have names
 // that start with vpngwtest and go when the test ends; what a killed run left goes when the next
-// one starts. Images stay, so that the next run is fast. The gateway has 64 MiB, and memory_test.go puts 2,000
-// connections and bulk both ways on it. Time: three minutes when the
-// images have to be made, one or two otherwise.
+// one starts. Images stay, so that the next run is fast. Time: three minutes when the images have to be
+// made, one or two otherwise.
+//
+// The gateway has 64 MiB; memory_test.go puts 2,000 connections and bulk both ways on it.
 package compose
