@@ -207,7 +207,7 @@ func (c *cubic) onCongestionEvent(w *window, _ Instant, kind congestionKind, fli
 	if !repeated {
 		c.save(w, kind)
 		base := c.use.lossBase(w, flight)
-		c.over.begin(base, kind == congestionLoss && w.cwnd < w.ssthresh)
+		c.over.begin(&c.use, base, kind == congestionLoss && w.cwnd < w.ssthresh)
 		if c.over.on {
 			base = c.over.volume()
 		}

@@ -100,7 +100,7 @@ func (r *newReno) onCongestionEvent(w *window, _ Instant, kind congestionKind, f
 		// An ECN echo is never spurious: nothing before it comes back.
 		r.undo = renoUndo{valid: kind != congestionECN, cwnd: w.cwnd, ssthresh: w.ssthresh}
 	}
-	r.over.begin(base, kind == congestionLoss && w.cwnd < w.ssthresh)
+	r.over.begin(&r.use, base, kind == congestionLoss && w.cwnd < w.ssthresh)
 	switch kind {
 	case congestionLoss:
 		if r.over.on {

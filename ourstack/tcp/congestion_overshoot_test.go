@@ -38,6 +38,24 @@ func TestSlowStartOvershootCountsWhatArrived(t *testing.T) {
 	}
 }
 
+// TestOvershootOfAFlowThatWasHeld: when the scheduler held the flow back between the overshoot and the
+// news of it, the flight has fallen, and what was lost was no part of what is left of it.
+func TestOvershootOfAFlowThatWasHeld(t *testing.T) {
+	const mss, sent, left, lost = 1000, 600_000, 350_000, 200_000
+	for cc, want := range map[string]uint32{"cubic": left * 7 / 10, "newreno": left / 2} {
+		w := window{smss: mss, cwnd: sent, ssthresh: 1 << 30, initial: 10 * mss, pacingRate: 1}
+		control := newCongestionControl(cc)
+		control.onAck(&w, &ackSample{now: Instant(Second), rtt: -1, srtt: Second / 10, delivered: mss, ackedCum: mss, priorInFlight: sent, inFlight: sent - mss, sndNxt: sent})
+		control.onCongestionEvent(&w, Instant(Second+Second/10), congestionLoss, left)
+		for range lost / mss {
+			control.onLost(&w, &lossSample{bytes: mss})
+		}
+		if w.ssthresh < want-1 || w.ssthresh > want+1 {
+			t.Errorf("%s: ssthresh %d, want %d", cc, w.ssthresh, want)
+		}
+	}
+}
+
 // In congestion avoidance the whole flight is reduced, and an undo forgets the losses.
 func TestOvershootIsOfSlowStartOnly(t *testing.T) {
 	const mss, flight = 1000, 400_000

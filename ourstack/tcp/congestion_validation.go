@@ -113,12 +113,17 @@ func (u *cwndUse) onLoss() { u.pending = 0 }
 // a segment or so since the queue was full, nothing is subtracted.
 type overshoot struct {
 	on   bool
-	base uint32 // FlightSize at the first loss
+	base uint32 // FlightSize at the first loss, or what was acknowledged in a round trip
+	sent uint32 // the largest flight of this round trip and the last: some of it is lost
 	lost uint32 // R; also the losses that come with the first
 }
 
-// begin takes the first congestion event. slowStart tells whether it ended a slow start.
-func (o *overshoot) begin(base uint32, slowStart bool) { o.on, o.base = slowStart, base }
+// begin takes the first congestion event. slowStart tells whether it ended a slow start. What is
+// lost was part of the flight as it was a round trip ago. It has fallen since where something else
+// than cwnd has held text back: a scheduler that saw the queue grow, or an application.
+func (o *overshoot) begin(u *cwndUse, base uint32, slowStart bool) {
+	o.on, o.base, o.sent = slowStart, base, max(base, u.flight, u.lastFlight)
+}
 
 // onLost counts n bytes lost.
 func (o *overshoot) onLost(n uint32) { o.lost += min(n, ^uint32(0)-o.lost) }
@@ -127,5 +132,5 @@ func (o *overshoot) onLost(n uint32) { o.lost += min(n, ^uint32(0)-o.lost) }
 func (o *overshoot) end() { *o = overshoot{} }
 
 // volume is what the path has carried: at least half of the flight, since a window at
-// most doubles in a round trip.
-func (o *overshoot) volume() uint32 { return o.base - min(o.lost, o.base/2) }
+// most doubles in a round trip, and for RFC 5681 §3.2 not more than base.
+func (o *overshoot) volume() uint32 { return min(o.base, o.sent-min(o.lost, o.sent/2)) }
