@@ -97,6 +97,15 @@ func (ck *checker) nested(key string, n int) []*source {
 func (ck *checker) dnsRecords() {
 	d := &ck.cfg.DNS
 	sources := ck.nested("record", len(d.Records))
+	peers := map[string]string{} // by their full names: with thousands of both, no loop in a loop
+	if len(d.Records) > 0 {
+		for i := range ck.cfg.Peers {
+			if name := ck.cfg.Peers[i].Name; name != "" {
+				peers[d.FullName(name)] = name
+			}
+		}
+	}
+	earlier := make(map[string][]int, len(d.Records)) // indices by the full name
 	for i, r := range d.Records {
 		src := sources[i]
 		ck.taggedFields(src, reflect.ValueOf(r))
@@ -109,10 +118,8 @@ func (ck *checker) dnsRecords() {
 				ck.add(src.problem("value", message, fix))
 			}
 		}
-		for j, other := range d.Records[:i] {
-			if d.FullName(other.Name) != full {
-				continue
-			}
+		for _, j := range earlier[full] {
+			other := d.Records[j]
 			if other.Type == r.Type && (r.Type == "CNAME" || other.Value == r.Value) {
 				ck.add(src.problem("name", fmt.Sprintf("%s has that record already, #%d", full, j+1), "remove one"))
 				break
@@ -122,10 +129,9 @@ func (ck *checker) dnsRecords() {
 				break
 			}
 		}
-		for j := range ck.cfg.Peers {
-			if full == ck.cfg.Peers[j].Name+"."+d.Domain {
-				ck.add(src.problem("name", fmt.Sprintf("%s is the peer %q", full, ck.cfg.Peers[j].Name), "choose another"))
-			}
+		earlier[full] = append(earlier[full], i)
+		if peer, taken := peers[full]; taken {
+			ck.add(src.problem("name", fmt.Sprintf("%s is the peer %q", full, peer), "choose another"))
 		}
 	}
 }

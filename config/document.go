@@ -20,8 +20,8 @@ type document struct {
 }
 
 // parseDocument reads text as TOML. The library stops at the first syntax error, so the line it
-// stopped at is blanked and the rest tried again, as long as that line is a "key = value": without
-// a table's header, what follows would be read as something else.
+// stopped at is blanked and the rest tried again, as long as that line is a "key = value", or was to be
+// one: without a table's header, what follows would be read as something else.
 func parseDocument(name, text string, mode fs.FileMode) (*document, Problems) {
 	doc := &document{name: name, dir: filepath.Dir(name), mode: mode}
 	var (
@@ -59,8 +59,11 @@ func syntaxProblem(name string, err error) Problem {
 	if errors.As(err, &parse) {
 		p.Line = max(parse.Position.Line, 1)
 		p.Message = "not TOML: " + strings.TrimSuffix(parse.Message, ".")
-		if strings.HasPrefix(parse.Message, "expected value but found") {
+		switch {
+		case strings.HasPrefix(parse.Message, "expected value but found"):
 			p.Fix = "strings need quotes"
+		case strings.HasPrefix(parse.Message, "expected '.' or '='"):
+			p.Fix = `write key = value, and "#" before a comment`
 		}
 	}
 	return p
@@ -81,10 +84,17 @@ func blankLine(text string, line int) (string, bool) {
 		end = start + n
 	}
 	content := strings.TrimSpace(text[start:end])
-	if content == "" || content[0] == '[' || !strings.Contains(content, "=") {
+	if content == "" || content[0] == '[' || !strings.Contains(content, "=") && !startsBareKey(content) {
 		return "", false
 	}
 	return text[:start] + text[end:], true
+}
+
+// startsBareKey reports whether a line begins as a key without quotes does: nothing else of TOML but a value
+// in a list does, and one without quotes is no value that we know.
+func startsBareKey(line string) bool {
+	c := line[0]
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
 }
 
 // complete reports whether nothing of the file was left out.

@@ -139,11 +139,11 @@ func notAnAddress(r Resolver, rest string) error {
 		return &fixedError{fmt.Sprintf("%q is not an IP address", rest), resolverForms}
 	case r.Kind == ResolverTLS, r.Kind == ResolverHTTPS:
 		return &fixedError{
-			fmt.Sprintf("%q is a name, and who would resolve it?", rest),
+			fmt.Sprintf("%q is a name, which would itself have to be resolved", rest),
 			fmt.Sprintf("write its address too: %s://%s@ADDRESS%s", r.Kind, host, r.Path),
 		}
 	}
-	return &fixedError{fmt.Sprintf("%q is a name, and who would resolve it?", rest), "write its address"}
+	return &fixedError{fmt.Sprintf("%q is a name, which would itself have to be resolved", rest), "write its address"}
 }
 
 var errNotAddrPort = errors.New("not an address")
