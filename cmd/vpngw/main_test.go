@@ -69,7 +69,7 @@ func TestReloadOfTheRunningProcess(t *testing.T) {
 	p.waitFor("The gateway runs")
 
 	p.signal(syscall.SIGHUP)
-	p.waitFor("configuration unchanged", `"why":"signal"`)
+	p.waitFor("configuration valid and unchanged", `"why":"signal"`)
 
 	good := h.read("vpngw.toml")
 	h.write("vpngw.toml", strings.Replace(good, "mtu ", "mut ", 1))

@@ -28,6 +28,7 @@ type Reload struct {
 	// Applied names what changed, in words such as "peer laptop added". Empty means that nothing
 	// had changed.
 	Applied []string `json:"applied"`
-	// Restart names the keys whose change only a restart brings.
+	// Restart names the keys that differ from what the gateway was started with and that only a restart
+	// brings, those of earlier reloads too.
 	Restart []string `json:"restart,omitempty"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"vpngw/cmd/vpngw/internal/admin"
@@ -26,11 +27,14 @@ func (a *app) takeEffect(ctx context.Context, c *config.Config) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
-	_, err := admin.NewClient(socket).Reload(ctx)
+	done, err := admin.NewClient(socket).Reload(ctx)
 	var refused *admin.Error
 	switch {
 	case err == nil:
 		a.sayf("The running gateway has taken the change.")
+		if len(done.Restart) > 0 {
+			a.sayf("Warning: it still waits for a restart that brings %s.", strings.Join(done.Restart, ", "))
+		}
 	case errors.Is(err, admin.ErrNotRunning):
 		a.sayf("No gateway runs here now: the change takes effect when it starts.")
 	case errors.As(err, &refused):

@@ -23,6 +23,22 @@ func TestPeerChangesReachARunningGateway(t *testing.T) {
 	r.stop()
 }
 
+// A client of the new network would not reach a gateway that still has its old address.
+func TestPeerChangeTellsOfARestartToCome(t *testing.T) {
+	b := newBench(t)
+	b.fixture()
+	r := b.start("run")
+	b.write("vpngw.toml", b.read("vpngw.toml")+"[stack]\ncongestion_control = \"bbr\"\n")
+	for range 2 {
+		o := b.run("peer", "add", "laptop")
+		if !strings.Contains(o.stderr, "restart that brings stack.congestion_control") {
+			t.Errorf("%+v", o)
+		}
+		b.ok("peer", "remove", "laptop")
+	}
+	r.stop()
+}
+
 func TestGatewayThatRefusesAPeerFailsTheCommand(t *testing.T) {
 	b := newBench(t)
 	b.fixture()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"syscall"
@@ -20,8 +21,8 @@ func TestRunTakesFlagsOverTheFile(t *testing.T) {
 	if r.cfg.Interface.ListenPort != 0 || r.cfg.Log.Format != "json" || r.cfg.Admin.Socket != "other.sock" {
 		t.Errorf("%+v %+v %+v", r.cfg.Interface.ListenPort, r.cfg.Log, r.cfg.Admin)
 	}
-	if !strings.Contains(r.stderr.String(), `"level":"DEBUG"`) {
-		t.Errorf("no debug line in JSON:\n%s", r.stderr)
+	if r.cfg.Log.Level != slog.LevelDebug || !strings.HasPrefix(r.stderr.String(), `{"time":`) {
+		t.Errorf("not JSON at level debug: %v\n%s", r.cfg.Log.Level, r.stderr)
 	}
 	if r.stdout.String() != "" {
 		t.Errorf("standard output: %s", r.stdout)

@@ -54,7 +54,9 @@ type Options struct {
 // daemon is the state of one Run. Only the goroutine of Run touches it.
 type daemon struct {
 	opts     Options
+	started  *config.Config // in force for what only a restart changes
 	cfg      *config.Config
+	refused  bool // the last reload was
 	level    slog.LevelVar
 	log      *slog.Logger
 	gateway  Gateway
@@ -72,7 +74,7 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	d.cfg = cfg
+	d.started, d.cfg = cfg, cfg
 	d.log = newLogger(opts.Stderr, cfg.Log, &d.level)
 	for _, p := range cfg.Warnings {
 		d.logProblem(slog.LevelWarn, p)
@@ -194,7 +196,7 @@ func (d *daemon) loop(ctx context.Context) error {
 			_, _ = d.reload("signal") // what is wrong has been logged
 		case <-d.watch.changed:
 			if d.watch.differs(d.cfg) {
-				_, _ = d.reload("files changed")
+				_, _ = d.reload(whyFiles)
 			}
 		case r := <-d.reloads:
 			done, err := d.reload("command")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"vpngw/cmd/vpngw/internal/admin"
@@ -17,6 +18,9 @@ type reloadResult struct {
 	reload admin.Reload
 	err    error
 }
+
+// whyFiles is the reason of a reload that nobody asked for.
+const whyFiles = "files changed"
 
 var errStopping = errors.New("the gateway is ending and takes no new configuration")
 
@@ -39,6 +43,8 @@ func (d *daemon) requestReload(ctx context.Context) (admin.Reload, error) {
 // gateway then goes on as it was.
 func (d *daemon) reload(why string) (admin.Reload, error) {
 	before := fingerprint(d.opts.ConfigPath, d.cfg)
+	mended := d.refused
+	d.refused = true
 	next, err := d.load()
 	if err != nil {
 		d.watch.follow(d.cfg, before) // or the same mistake would be logged every half minute
@@ -55,10 +61,16 @@ func (d *daemon) reload(why string) (admin.Reload, error) {
 			Message: "the gateway cannot take the new configuration and goes on with the old one: " + err.Error(),
 		}
 	}
+	for _, p := range next.Warnings {
+		if !slices.Contains(d.cfg.Warnings, p) { // the others have been logged
+			d.logProblem(slog.LevelWarn, p)
+		}
+	}
 	d.cfg = next
+	d.refused = false
 	d.level.Set(next.Log.Level)
 	d.watch.follow(next, before)
-	return d.report(why, changes, next.Warnings), nil
+	return d.report(why, changes, mended), nil
 }
 
 // refuse logs every problem of a configuration that could not be loaded.
@@ -77,12 +89,10 @@ func (d *daemon) refuse(why string, err error) error {
 	return refused
 }
 
-// report says to the command that asked what a reload has changed; the gateway itself has logged it.
-func (d *daemon) report(why string, c config.Changes, warnings config.Problems) admin.Reload {
-	for _, p := range warnings {
-		d.logProblem(slog.LevelWarn, p)
-	}
-	done := admin.Reload{Applied: []string{}, Restart: c.Restart}
+// report says in the log, and to the command that asked, what a reload has changed. mended: the one before
+// was refused.
+func (d *daemon) report(why string, c config.Changes, mended bool) admin.Reload {
+	done := admin.Reload{Applied: []string{}, Restart: config.Diff(d.started, d.cfg).Restart}
 	for _, l := range []struct {
 		peers []config.Peer
 		what  string
@@ -94,10 +104,20 @@ func (d *daemon) report(why string, c config.Changes, warnings config.Problems) 
 	for _, key := range c.Live {
 		done.Applied = append(done.Applied, key+" changed")
 	}
-	if c.Empty() {
-		d.log.Debug("configuration unchanged", "why", why)
-	} else {
-		d.log.Info("configuration reloaded", "why", why, "applied", strings.Join(done.Applied, ", "))
+	attrs := []any{"why", why}
+	if len(done.Applied) > 0 {
+		attrs = append(attrs, "applied", strings.Join(done.Applied, ", "))
+	}
+	if len(done.Restart) > 0 {
+		attrs = append(attrs, "restart_needed", strings.Join(done.Restart, ", "))
+	}
+	switch {
+	case !c.Empty():
+		d.log.Info("configuration reloaded", attrs...)
+	case mended || why != whyFiles: // somebody waits for a word
+		d.log.Info("configuration valid and unchanged", attrs...)
+	default:
+		d.log.Debug("configuration valid and unchanged", attrs...)
 	}
 	return done
 }
@@ -107,9 +127,14 @@ func (d *daemon) logProblem(level slog.Level, p config.Problem) {
 	if p.Severity == config.SeverityWarning {
 		level = slog.LevelWarn
 	}
-	attrs := []any{"file", p.File, "line", p.Line, "key", p.Key}
-	if p.Fix != "" {
-		attrs = append(attrs, "fix", p.Fix)
+	attrs := []any{"file", p.File}
+	if p.Line > 0 {
+		attrs = append(attrs, "line", p.Line)
+	}
+	for _, a := range [...]struct{ key, value string }{{"key", p.Key}, {"fix", p.Fix}} {
+		if a.value != "" {
+			attrs = append(attrs, a.key, a.value)
+		}
 	}
 	d.log.Log(context.Background(), level, p.Message, attrs...)
 }

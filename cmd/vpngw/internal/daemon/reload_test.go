@@ -54,7 +54,7 @@ func (p *process) loaded() *daemon {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	d.cfg = cfg
+	d.started, d.cfg = cfg, cfg
 	d.log = newLogger(p.log, cfg.Log, &d.level)
 	d.watch = newWatcher(d.log)
 	p.t.Cleanup(d.watch.close)
@@ -73,8 +73,49 @@ func TestReloadAnswersWhatChanged(t *testing.T) {
 		t.Errorf("%+v, %v", done, err)
 	}
 	done, err = d.reload("test")
+	if err != nil || len(done.Applied) != 0 || !slices.Equal(done.Restart, []string{"interface.mtu"}) {
+		t.Errorf("nothing changed, and the restart is still to come: %+v, %v", done, err)
+	}
+	p.edit("mtu              = 1380", "mtu              = 1420")
+	done, err = d.reload("test")
 	if err != nil || len(done.Applied)+len(done.Restart) != 0 {
-		t.Errorf("nothing changed: %+v, %v", done, err)
+		t.Errorf("as at the start: %+v, %v", done, err)
+	}
+}
+
+func TestWhatAReloadSays(t *testing.T) {
+	p := newProcess(t)
+	if err := os.Chmod(filepath.Join(p.dir, "private.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := p.loaded()
+	said := func(why string) string {
+		before := len(p.log.String())
+		_, _ = d.reload(why)
+		return p.log.String()[before:]
+	}
+	if s := said(whyFiles); s != "" {
+		t.Errorf("nothing has changed, and the warning has been logged at the start:\n%s", s)
+	}
+	if s := said("signal"); !strings.Contains(s, "valid and unchanged") {
+		t.Errorf("whoever sends SIGHUP learns nothing:\n%s", s)
+	}
+	good := p.read("vpngw.toml")
+	p.write("peers.d/bad.toml", "")
+	p.edit("mtu", "mut")
+	if s := said(whyFiles); !strings.Contains(s, "the old one stays") || strings.Contains(s, "line=0") || strings.Contains(s, `key=""`) {
+		t.Errorf("a bad configuration:\n%s", s)
+	}
+	p.write("vpngw.toml", good+"# mended\n")
+	if err := os.Remove(filepath.Join(p.dir, "peers.d", "bad.toml")); err != nil {
+		t.Fatal(err)
+	}
+	if s := said(whyFiles); !strings.Contains(s, "valid and unchanged") {
+		t.Errorf("nothing says that the configuration is good again:\n%s", s)
+	}
+	p.edit("[admin]", "[stack]\ncongestion_control = \"bbr\"\n[admin]")
+	if s := said(whyFiles); strings.Contains(s, "applied=") || !strings.Contains(s, "restart_needed=stack.congestion_control") {
+		t.Errorf("what only a restart brings:\n%s", s)
 	}
 }
 

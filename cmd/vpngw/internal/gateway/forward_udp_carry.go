@@ -97,6 +97,9 @@ func (m *udpMapping) judge(b *udpBatch) {
 			m.contact(of)
 			m.ruleBy(of.Port())
 		}
+		if beginsQUIC(in.Payload) {
+			m.contactQUIC(of)
+		}
 		if inner != nil {
 			m.hairpin(inner, in)
 			continue

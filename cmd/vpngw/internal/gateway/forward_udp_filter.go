@@ -8,7 +8,7 @@ import (
 )
 
 // contacts are the hosts, and the ports of them, that a client has sent to, boundedly many. A host is
-// entered as its port 0 too, which no datagram is sent to. The zero value is empty.
+// entered as its port 0 too, which no datagram is sent to; see also quicOf. The zero value is empty.
 type contacts struct {
 	few  []netip.AddrPort            // at most udpContactsFew
 	many map[netip.AddrPort]struct{} // instead of few
@@ -66,14 +66,15 @@ func (m *udpMapping) filter(ds []udpDatagram, out []adapter.Datagram) (count int
 	mode := m.f.settings.Load().UDPFiltering
 	m.mu.Lock()
 	var of netip.AddrPort
-	passes := false
+	passes, quic := false, false
 	for i := range ds {
 		if ds[i].Addr != of {
 			of = ds[i].Addr
 			passes = m.passesLocked(mode, of)
+			quic = passes && m.contacts.has(quicOf(of))
 		}
 		if passes {
-			out[count] = adapter.Datagram{Payload: ds[i].Payload, From: of}
+			out[count] = adapter.Datagram{Payload: ds[i].Payload, From: of, DF: quic}
 			count++
 		}
 	}

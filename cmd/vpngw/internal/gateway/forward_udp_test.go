@@ -117,7 +117,7 @@ func (c fakeUDPClient) write(ds []adapter.Datagram) int {
 		return 0
 	}
 	for _, d := range ds {
-		c.out <- datagram{text: string(d.Payload), addr: d.From}
+		c.out <- datagram{text: string(d.Payload), addr: d.From, df: d.DF}
 	}
 	return len(ds)
 }
