@@ -18,8 +18,10 @@
 // the rows "bind/…" compare the two. Rows: wg/bulk and direct/bulk, flows that send; rr, round trips of
 // one byte; churn, connect, echo 1 KB and close; wg/100ms, a flow over 100 ms; wg/beside, a round trip and a
 // ping beside bulk flows; wg/share, what a peer with one flow gets beside a peer with 64; wg/memory, the
-// process with 2,000 flows at both ends; direct/idle, an idle connection; direct/among, 64 busy connections
-// among many idle ones.
+// process with 2,000 flows at both ends; wg/peers, a datagram forth and back for each of up to 1,000 peers in
+// turn, of so many that are configured (CPU and allocations of the hub alone; its peers are another
+// process); direct/idle, an idle connection; direct/among, round trips on random ones of so many connections,
+// 64 at once.
 //
 // "ideal" is a device that does what every TCP must and nothing else: one copy and one checksum of
 // each byte at each end, an acknowledgment for each batch, a window of packets in flight.

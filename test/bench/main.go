@@ -21,8 +21,13 @@ func main() {
 	plotFile := flag.String("plot", "", "draw the figures that matter most into this file, as SVG")
 	from := flag.String("from", "", "take the figures from this file, which -json wrote, instead of measuring")
 	child := flag.String("child", "", "measure one STACK:ROW in this process (used by the program itself)")
+	peers := flag.Bool("peers", false, "play the peers that standard input names (used by the program itself)")
 	profile := flag.String("cpuprofile", "", "with -child: write a CPU profile of all of it to this file")
 	flag.Parse()
+	if *peers {
+		exitOn(runPeers(os.Stdin, os.Stdout))
+		return
+	}
 	if *child != "" {
 		if *profile != "" {
 			defer startProfile(*profile)()
@@ -40,6 +45,10 @@ func main() {
 	if err == nil && *plotFile != "" {
 		err = writePlot(*plotFile, results)
 	}
+	exitOn(err)
+}
+
+func exitOn(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -52,10 +61,7 @@ func startProfile(file string) (stop func()) {
 	if err == nil {
 		err = pprof.StartCPUProfile(f)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	exitOn(err)
 	return func() { pprof.StopCPUProfile(); _ = f.Close() }
 }
 
@@ -70,10 +76,7 @@ func runChild(what string, d time.Duration) {
 		if err == nil {
 			err = json.NewEncoder(os.Stdout).Encode(f)
 		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		exitOn(err)
 		return
 	}
 	fmt.Fprintln(os.Stderr, "no such row:", name)

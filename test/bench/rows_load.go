@@ -9,7 +9,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -215,52 +214,4 @@ func statusKB(name string) float64 {
 		}
 	}
 	return 0
-}
-
-// among has 64 of n connections, evenly spread, send a byte forth and back at once, so that the cost of
-// a round trip shows what the number of connections costs.
-func among(s stack, n int, d time.Duration) (figures, error) {
-	a, b, stop, err := pair(s, true)
-	if err != nil {
-		return nil, err
-	}
-	defer stop()
-	conns := make([]net.Conn, 0, n)
-	for port := uint16(1); len(conns) < n; port++ {
-		at := netip.AddrPortFrom(addrB, port)
-		l, err := b.listen(at)
-		if err != nil {
-			return nil, err
-		}
-		go echo(l)
-		for range min(n-len(conns), 20000) { // a port of ours each
-			c, err := dialTo(a, at)
-			if err != nil {
-				return nil, err
-			}
-			conns = append(conns, c)
-		}
-	}
-	m, end := startMeter(), time.Now().Add(d)
-	var wg sync.WaitGroup
-	var done, failed atomic.Int64
-	const workers = 64
-	for w := range workers {
-		wg.Go(func() {
-			p := []byte{1}
-			for c := conns[w*n/workers]; time.Now().Before(end); {
-				if roundTrip(c, p) != nil {
-					failed.Add(1)
-					return
-				}
-				done.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	wall, cpu, _ := m.stop()
-	return figures{
-		"per s": float64(done.Load()) / wall.Seconds(), "CPU us/op": float64(cpu.Microseconds()) / float64(done.Load()),
-		"failed": float64(failed.Load()),
-	}, nil
 }
