@@ -161,6 +161,17 @@ func TestStartsThatFailSayOneSentence(t *testing.T) {
 	}
 }
 
+func TestConfigurationOfAnotherUserIsNotMissing(t *testing.T) {
+	h := newHost(t)
+	if err := os.Mkdir(filepath.Join(h.dir, "vpngw-state"), 0o000); err != nil {
+		t.Fatal(err)
+	}
+	_, said := h.run(2, "peer", "list")
+	if !strings.Contains(said, "not allowed to look at vpngw-state/vpngw.toml") || !strings.Contains(said, "as the gateway's user") {
+		t.Errorf("it says %s", said)
+	}
+}
+
 func TestVersionOfTheBuild(t *testing.T) {
 	h := newHost(t)
 	var v struct{ Version, Go, Platform string }

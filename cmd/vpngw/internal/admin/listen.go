@@ -33,7 +33,7 @@ func Listen(path string) (net.Listener, error) {
 			path, len(path), socketPathMax)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the admin socket's directory: %w", err)
+		return nil, fmt.Errorf("cannot make the admin socket's directory: %w; name another path with --socket or admin.socket", err)
 	}
 	lock, err := filelock.TryLock(path + ".lock")
 	if errors.Is(err, filelock.ErrLocked) {
@@ -41,7 +41,7 @@ func Listen(path string) (net.Listener, error) {
 			ErrRunning, path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot make the admin socket: %w", err)
+		return nil, fmt.Errorf("cannot make the admin socket: %w; name a path that this user may write with --socket or admin.socket, or none with admin.socket = \"\"", err)
 	}
 	ln, err := listenLocked(path)
 	if err != nil {

@@ -21,7 +21,7 @@ No running gateway is touched.
 Exit status: 0 the configuration is valid, 2 it is not.`,
 		Example: `  vpngw check -c /etc/vpngw/vpngw.toml
   vpngw check && kill -HUP "$(pidof vpngw)"`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
 			path, err := a.configPath(cmd)
 			if err != nil {

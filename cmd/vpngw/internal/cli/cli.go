@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -121,6 +122,14 @@ func (a *app) verb(f func(cmd *cobra.Command, args []string) error) func(*cobra.
 		a.started = true
 		return f(cmd, args)
 	}
+}
+
+// noArgs refuses every argument that is no flag.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s takes flags alone; %q is too much", cmd.CommandPath(), args)
 }
 
 // subcommandOnly refuses what is not a subcommand, with the nearest one that is.

@@ -58,7 +58,7 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{[]string{"pear"}, []string{"no verb pear", "did you mean peer?"}},
 		{[]string{"peer", "lst"}, []string{"no verb lst", "did you mean list?"}},
 		{[]string{"status", "--frob"}, []string{"--frob", "vpngw status --help"}},
-		{[]string{"status", "extra"}, []string{"extra"}},
+		{[]string{"status", "extra"}, []string{"vpngw status takes flags alone", "extra"}},
 		{[]string{"status", "--interval", "0s"}, []string{"--interval"}},
 		{[]string{"peer", "add"}, []string{"name the peer"}},
 		{[]string{"peer", "add", "a", "b"}, []string{"one peer at a time"}},

@@ -19,7 +19,7 @@ running gateway is only asked, nothing in it changes.
 Exit status: 0 ready, 1 not ready, not running or no answer in time.`,
 		Example: `  vpngw health
   HEALTHCHECK CMD ["/vpngw", "health"]     # in a Dockerfile`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
 			client, err := a.client(cmd)
 			if err != nil {

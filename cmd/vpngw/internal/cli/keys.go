@@ -22,7 +22,7 @@ func (a *app) genkeyCommand() *cobra.Command {
 		Long: `Print a new WireGuard private key on standard output.
 Nothing is stored, and no running gateway is touched.`,
 		Example: `  umask 077; vpngw genkey | tee private.key | vpngw pubkey > public.key`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: a.verb(func(*cobra.Command, []string) error {
 			k, err := config.GeneratePrivateKey(rand.Reader)
 			if err != nil {
@@ -41,7 +41,7 @@ func (a *app) pubkeyCommand() *cobra.Command {
 		Long: `Read a WireGuard private key from standard input and print the public key that
 belongs to it. Nothing is stored, and no running gateway is touched.`,
 		Example: `  vpngw pubkey < private.key`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: a.verb(func(*cobra.Command, []string) error {
 			text, err := io.ReadAll(io.LimitReader(a.stdin, keyTextMax))
 			if err != nil {
@@ -64,7 +64,7 @@ func (a *app) genpskCommand() *cobra.Command {
 		Long: `Print a new WireGuard preshared key on standard output.
 Nothing is stored, and no running gateway is touched.`,
 		Example: `  umask 077; vpngw genpsk > laptop.psk`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: a.verb(func(*cobra.Command, []string) error {
 			k, err := config.GeneratePresharedKey(rand.Reader)
 			if err != nil {

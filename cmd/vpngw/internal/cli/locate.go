@@ -33,14 +33,21 @@ func (a *app) configPath(cmd *cobra.Command) (string, error) {
 		return a.configFlag, nil
 	}
 	candidates := []string{configName, filepath.Join(a.stateDir(), configName), systemConfig}
+	var forbidden []string
 	for _, path := range candidates {
 		_, err := os.Stat(path)
-		if err == nil {
+		switch {
+		case err == nil:
 			return path, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		case errors.Is(err, fs.ErrPermission):
+			forbidden = append(forbidden, path)
+		case !errors.Is(err, fs.ErrNotExist):
 			return "", err
 		}
+	}
+	if len(forbidden) > 0 {
+		return "", usagef("no configuration found that this user may read (not allowed to look at %s): "+
+			"run this command as the gateway's user, or name a configuration with -c", strings.Join(forbidden, ", "))
 	}
 	return "", usagef("no configuration found (looked for %s): name one with -c, or make one with \"%s up\"",
 		strings.Join(candidates, ", "), a.program)

@@ -200,8 +200,10 @@ func (a *app) guessForAdd(cfg *config.Config, f *peerAddFlags) {
 // peersDirError says what to do about a peers directory that cannot be used.
 func peersDirError(dir string, err error) error {
 	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the peers directory %s cannot be written: run this command as the gateway's user (%w)", dir, err)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("the peers directory %s cannot be written: it is on a read-only file system, so peers change where that comes from (%w)", dir, err)
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("there is a peer file of that name already: choose another name (%w)", err)
 	case errors.Is(err, filelock.ErrLocked):

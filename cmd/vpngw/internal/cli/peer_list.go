@@ -33,7 +33,7 @@ func (a *app) peerListCommand() *cobra.Command {
 in "vpngw status". No running gateway is touched.`,
 		Example: `  vpngw peer list
   vpngw peer list --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
 			c, err := a.loadConfig(cmd)
 			if err != nil {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/spf13/cobra"
@@ -30,10 +29,8 @@ the configuration file itself is not touched: remove it there.`,
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 				return a.noPeer(c, args[0])
-			case errors.Is(err, fs.ErrPermission):
-				return fmt.Errorf("the peer file cannot be removed: run this command as the gateway's user (%w)", err)
 			case err != nil:
-				return err
+				return peersDirError(c.Interface.PeersDir, err)
 			}
 			a.sayf("Removed the peer %s.", args[0])
 			return a.takeEffect(cmd.Context(), c)

@@ -3,10 +3,12 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"vpngw/config"
@@ -225,5 +227,16 @@ func TestPeerListJSONIsJSON(t *testing.T) {
 	var peers []map[string]any
 	if err := json.Unmarshal([]byte(b.ok("peer", "list", "--json")), &peers); err != nil || len(peers) != 2 {
 		t.Errorf("%v, %v", peers, err)
+	}
+}
+
+func TestPeersDirErrorsSayWhatToDo(t *testing.T) {
+	for cause, words := range map[error]string{
+		fs.ErrPermission: "as the gateway's user", syscall.EROFS: "read-only file system, so peers change where that comes from",
+	} {
+		err := peersDirError("peers.d", fmt.Errorf("remove x: %w", cause))
+		if !errors.Is(err, cause) || !strings.Contains(err.Error(), words) {
+			t.Errorf("%v: %v", cause, err)
+		}
 	}
 }

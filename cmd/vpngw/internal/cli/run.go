@@ -44,7 +44,7 @@ ends; a second one ends at once.
 A second gateway on the same admin socket or port is refused.`,
 		Example: `  vpngw run -c /etc/vpngw/vpngw.toml
   vpngw run --log-level debug --log-format json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
 			path, err := a.configPath(cmd)
 			if err != nil {

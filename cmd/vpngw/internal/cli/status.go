@@ -40,7 +40,7 @@ one JSON object a line.`,
 		Example: `  vpngw status
   vpngw status --watch --interval 1s
   vpngw status --json | jq '.peers[] | {name, last_handshake}'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
 			if f.interval <= 0 {
 				return usagef("--interval %s is not a time to wait: use 1s or more", f.interval)

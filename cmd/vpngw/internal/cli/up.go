@@ -44,7 +44,7 @@ says it.`,
 		Example: `  vpngw up
   vpngw up --endpoint vpn.example.com:51820 --peer phone
   vpngw up --state /var/lib/vpngw --listen-port 443 --address 10.99.0.1/24`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: a.verb(func(cmd *cobra.Command, _ []string) error { return a.up(cmd, &f) }),
 	}
 	f.add(cmd)
@@ -71,7 +71,10 @@ func (a *app) up(cmd *cobra.Command, f *upFlags) error {
 		if err := notOnSecondRun(cmd, path); err != nil {
 			return err
 		}
-		return a.serve(cmd, path, &f.runFlags, func(c *config.Config) { a.sayAgain(c, dir) })
+		return a.serve(cmd, path, &f.runFlags, func(c *config.Config) {
+			a.sayUnused(cmd, c, f)
+			a.sayAgain(c, dir)
+		})
 	case !errors.Is(err, fs.ErrNotExist):
 		return stateError(dir, err)
 	}

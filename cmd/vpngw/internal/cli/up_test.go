@@ -101,8 +101,25 @@ func TestFlagsOfTheFirstRunAreRefusedLater(t *testing.T) {
 	for _, flag := range []string{"--endpoint=a:1", "--address=10.9.0.1/24", "--dns=10.0.0.1", "--mtu=1300", "--peer=x"} {
 		b.refused(exitUsage, []string{strings.SplitN(flag, "=", 2)[0]}, "up", flag)
 	}
-	b.env["VPNGW_ENDPOINT"] = "other.example:1" // as a container sets it at every start
-	b.start("up").stop()
+}
+
+// A container's environment goes on naming what a first run was told.
+func TestVariablesOfTheFirstRunAreUnusedLater(t *testing.T) {
+	b := newBench(t)
+	b.env["VPNGW_ENDPOINT"], b.env["VPNGW_DNS"] = "vpn.example", "10.0.0.53,10.0.0.54"
+	b.start("up", "--listen-port", "0").stop()
+	again := b.start("up")
+	again.stop()
+	if strings.Contains(again.stderr.String(), "Warning") {
+		t.Errorf("they say what the configuration does:\n%s", again.stderr)
+	}
+	b.env["VPNGW_ENDPOINT"] = "other.example:1"
+	changed := b.start("up")
+	changed.stop()
+	if s := changed.stderr.String(); strings.Count(s, "Warning") != 1 ||
+		!strings.Contains(s, "$VPNGW_ENDPOINT is for the first run alone. It says other.example:1, but interface.endpoint") {
+		t.Errorf("a variable that was changed does nothing, in silence:\n%s", s)
+	}
 }
 
 func TestListenPortFromTheEnvironment(t *testing.T) {

@@ -2,6 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"vpngw/config"
 )
@@ -33,6 +37,28 @@ Clients are told to connect to %[4]s, UDP.`, cmd, peer, c.Interface.Address.Addr
 	}
 	a.sayf("The gateway runs; Ctrl-C ends it, %q starts it again.\n", a.program+" up"+a.stateHint(dir))
 	return nil
+}
+
+// sayUnused warns of variables that say something else than the configuration, which a first run with them
+// would have made: changing one later changes nothing.
+func (a *app) sayUnused(cmd *cobra.Command, c *config.Config, f *upFlags) {
+	in := &c.Interface
+	endpoint, err := checkEndpoint(f.endpoint, in.ListenPort)
+	if err != nil {
+		endpoint = f.endpoint
+	}
+	resolvers, _ := parseResolvers(f.dns)
+	for _, v := range []struct{ flag, says, key, holds string }{
+		{"endpoint", endpoint, "endpoint", in.Endpoint},
+		{"address", f.address, "address", in.Address.String()},
+		{"mtu", strconv.Itoa(f.mtu), "mtu", strconv.Itoa(in.MTU)},
+		{"dns", fmt.Sprint(resolvers), "client_dns", fmt.Sprint(in.ClientDNS)},
+	} {
+		if has(cmd, v.flag) && v.says != v.holds {
+			a.sayf("Warning: $VPNGW_%s is for the first run alone. It says %s, but interface.%s in %s, which holds, is %s.",
+				strings.ToUpper(v.flag), v.says, v.key, c.Path, v.holds)
+		}
+	}
 }
 
 // sayAgain tells what a second run has started.

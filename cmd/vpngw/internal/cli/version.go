@@ -72,7 +72,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Long: `Print what this binary was made from: its version and commit, and the versions
 of Go and of wireguard-go. No running gateway is touched.`,
 		Example: `  vpngw version --json`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: a.verb(func(*cobra.Command, []string) error {
 			v := a.buildVersion()
 			if asJSON {

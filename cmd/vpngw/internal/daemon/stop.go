@@ -9,7 +9,7 @@ import (
 )
 
 // ErrCutShort is returned by Run when a second signal ended it before its flows had ended.
-var ErrCutShort = errors.New("ended at once by a second signal, with flows still open")
+var ErrCutShort = errors.New("ended at once by a second signal: flows that were open are cut off")
 
 // stop drains and ends. A second signal ends at once; SIGHUP is no such signal.
 func (d *daemon) stop(why string) error {
