@@ -6,7 +6,7 @@ import (
 	"vpngw/ourstack/tcp"
 )
 
-// timer is a deadline of something in the stack: a row of the heap below.
+// timer is a deadline of something in the stack: of a row of the heap below.
 type timer struct {
 	at    tcp.Instant
 	index int // in the heap plus one; 0 when it is not there
@@ -20,13 +20,25 @@ type expirer interface {
 	expire(now tcp.Instant)
 }
 
-// deadlines is a binary heap of timers. Owners correct it lazily: a deadline that moves later is
+// deadlines is a heap of timers. Owners correct it lazily: a deadline that moves later is
 // left alone and put right when it expires, so that acknowledgments, which push the retransmission
 // timer ahead of them, cost nothing here.
+//
+// With many connections what counts is how much memory is looked at that was not for a while: each row has
+// four children, side by side, with their times in them, so that none of their timers is read.
 type deadlines struct {
 	mu   sync.Mutex
-	heap []*timer
+	heap []deadline
 }
+
+// deadline is a row of the heap: an armed timer and its time.
+type deadline struct {
+	at    tcp.Instant
+	timer *timer
+}
+
+// heapChildren is how many children a row has: a cache line's worth.
+const heapChildren = 4
 
 // set arms t for at, or moves it. It reports whether the earliest of all deadlines moved earlier, so
 // that Wake must be called.
@@ -36,10 +48,10 @@ func (d *deadlines) set(t *timer, at tcp.Instant) (wake bool) {
 	wake = len(d.heap) == 0 || at < d.heap[0].at
 	t.at = at
 	if t.index == 0 {
-		d.heap = append(d.heap, t)
+		d.heap = append(d.heap, deadline{})
 		t.index = len(d.heap)
 	}
-	d.fix(t.index - 1)
+	d.put(deadline{at, t}, t.index-1)
 	return wake
 }
 
@@ -58,7 +70,7 @@ func (d *deadlines) popDue(now tcp.Instant, due []*timer) int {
 	defer d.mu.Unlock()
 	n := 0
 	for n < len(due) && len(d.heap) > 0 && d.heap[0].at <= now {
-		due[n] = d.heap[0]
+		due[n] = d.heap[0].timer
 		d.remove(0)
 		n++
 	}
@@ -76,43 +88,48 @@ func (d *deadlines) first() (at tcp.Instant, n int) {
 }
 
 func (d *deadlines) remove(i int) {
+	d.heap[i].timer.index = 0
 	last := len(d.heap) - 1
-	d.swap(i, last)
-	d.heap[last].index = 0
-	d.heap[last] = nil
+	moved := d.heap[last]
+	d.heap[last] = deadline{}
 	d.heap = d.heap[:last]
 	if i < last {
-		d.fix(i)
+		d.put(moved, i)
 	}
 }
 
-func (d *deadlines) swap(i, j int) {
+// put puts a row at i, which is free, or where the order of the heap around i wants it.
+func (d *deadlines) put(row deadline, i int) {
 	h := d.heap
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i+1, j+1
-}
-
-// fix restores the order of the heap around i.
-func (d *deadlines) fix(i int) {
 	for i > 0 {
-		parent := (i - 1) / 2
-		if d.heap[parent].at <= d.heap[i].at {
+		parent := (i - 1) / heapChildren
+		if h[parent].at <= row.at {
 			break
 		}
-		d.swap(i, parent)
+		h[i] = h[parent]
+		h[i].timer.index = i + 1
 		i = parent
 	}
 	for {
-		child := 2*i + 1
-		if child+1 < len(d.heap) && d.heap[child+1].at < d.heap[child].at {
-			child++
+		first := i*heapChildren + 1
+		if first >= len(h) {
+			break
 		}
-		if child >= len(d.heap) || d.heap[i].at <= d.heap[child].at {
-			return
+		least := first
+		for child := first + 1; child < min(first+heapChildren, len(h)); child++ {
+			if h[child].at < h[least].at {
+				least = child
+			}
 		}
-		d.swap(i, child)
-		i = child
+		if row.at <= h[least].at {
+			break
+		}
+		h[i] = h[least]
+		h[i].timer.index = i + 1
+		i = least
 	}
+	h[i] = row
+	row.timer.index = i + 1
 }
 
 // NextDeadline returns when Advance must be called next; ok is false if there is nothing to wait
