@@ -128,6 +128,22 @@ func TestTextAfterCloseIsReset(t *testing.T) { // SHLD-3, MAY-1
 	})
 }
 
+// Text that was read before Close comes again, now with the FIN: our ACK of it was lost.
+func TestOldTextWithFinAfterClose(t *testing.T) {
+	run(t, Config{}, func(s *script) {
+		s.passive("")
+		s.recv("P. 1:11(10) ack 1")
+		s.read(10)
+		s.c.Close(s.now)
+		s.want("FIN", "F. 1:1(0) ack 11")
+		s.recv("FP. 1:11(10) ack 1")
+		s.wantState(StateClosing)
+		s.want("ACK of the FIN", ". 2:2(0) ack 12")
+		s.recv(". 12:12(0) ack 2")
+		s.wantState(StateTimeWait)
+	})
+}
+
 func TestCloseWithUnreadTextResets(t *testing.T) { // RFC 2525 §2.17
 	run(t, Config{}, func(s *script) {
 		s.passive("mss 1460")

@@ -200,8 +200,8 @@ func (c *Conn) processText(now Instant, seg *wire.TCP) DropReason {
 	}
 	if c.user.closed {
 		// RFC 9293 §3.6.1, SHLD-3: text for a user who has closed both ways is lost,
-		// and the peer should know.
-		if c.rcvNxt.Less(seg.Seq.Add(seg.Len())) {
+		// and the peer should know. A new FIN behind old text loses nothing.
+		if c.rcvNxt.Less(seg.Seq.Add(seqnum.Size(len(seg.Payload)))) {
 			c.abortWith(now, ErrAborted)
 			return DropState
 		}
