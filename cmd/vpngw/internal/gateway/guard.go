@@ -60,14 +60,14 @@ const ownAddress = "this host"
 // one-to-one NAT it is this host as much as the addresses of its interfaces. A name is not looked
 // up.
 func (g *guard) setEndpoint(endpoint string) {
-	g.extra.Store(nil)
-	host, _, err := net.SplitHostPort(endpoint)
-	if err != nil {
-		return
+	var extra *netip.Addr
+	if host, _, err := net.SplitHostPort(endpoint); err == nil {
+		if addr, err := netip.ParseAddr(host); err == nil {
+			addr = addr.Unmap()
+			extra = &addr
+		}
 	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		g.extra.Store(&addr)
-	}
+	g.extra.Store(extra) // once: a reload must not open it for a moment
 }
 
 // refresh looks at this host's addresses. They change while it runs: DHCP, container networks, a

@@ -151,3 +151,27 @@ func TestNewAddressesOfThisHostAreGuardedSoon(t *testing.T) {
 		watching.Wait()
 	})
 }
+
+func TestReloadDoesNotOpenTheGuard(t *testing.T) {
+	var g guard
+	g.setEndpoint("203.0.113.77:51820")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100_000 {
+			g.setEndpoint("203.0.113.77:51820")
+		}
+	}()
+	for open := false; !open; {
+		if g.denies(netip.MustParseAddr("203.0.113.77")) == "" {
+			t.Error("for a moment the endpoint was not guarded")
+			open = true
+		}
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+	<-done
+}
