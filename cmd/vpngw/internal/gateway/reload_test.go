@@ -222,3 +222,19 @@ func TestReloadReportsWhatNeedsARestart(t *testing.T) {
 		t.Errorf("changed back, but a restart is needed for %v", st.RestartNeeded)
 	}
 }
+
+func TestMTUOfASiteIsNotThatOfPeersWithinIt(t *testing.T) {
+	cfg := config.Default()
+	all, laptop := netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("10.8.0.2/32")
+	cfg.Peers = []config.Peer{
+		{Name: "site", AllowedIPs: []netip.Prefix{all}},
+		{Name: "laptop", AllowedIPs: []netip.Prefix{laptop}},
+	}
+	if got := peerMTUs(cfg); len(got) != 0 {
+		t.Errorf("nobody's MTU is below the tunnel's: %v", got)
+	}
+	cfg.Peers[0].MTU = 1280
+	if got := peerMTUs(cfg); got[all] != 1280 || got[laptop] != cfg.Interface.MTU {
+		t.Errorf("%v", got)
+	}
+}

@@ -63,19 +63,25 @@ func widen(o *adapter.Options, b *budgets) {
 }
 
 // configure applies what of cfg a running stack takes: the MTUs of peers.
-func (s *stack) configure(cfg *config.Config) error {
+func (s *stack) configure(cfg *config.Config) error { return s.net.SetMTUs(peerMTUs(cfg)) }
+
+// peerMTUs returns the MTUs by network; empty if no peer's is below that of the tunnel. Otherwise every
+// peer is in it: a wide network with a small MTU must not decide for a peer whose address is within.
+func peerMTUs(cfg *config.Config) map[netip.Prefix]int {
 	mtus := map[netip.Prefix]int{}
+	below := false
 	for i := range cfg.Peers {
 		p := &cfg.Peers[i]
 		mtu := cfg.PeerMTU(p)
-		if mtu >= cfg.Interface.MTU {
-			continue
-		}
+		below = below || mtu < cfg.Interface.MTU
 		for _, prefix := range p.AllowedIPs {
 			mtus[prefix] = mtu
 		}
 	}
-	return s.net.SetMTUs(mtus)
+	if !below {
+		clear(mtus)
+	}
+	return mtus
 }
 
 func (s *stack) device() tun.Device { return s.net.Device() }
