@@ -34,6 +34,7 @@ const (
 	dropUDPLimit                     // UDP: too many flows
 	dropUDPQueue                     // UDP: the receive queue is full
 	dropUDPMemory                    // UDP: Limits.DatagramMemory
+	dropUDPTooBig                    // UDP: a datagram of ours beyond the MTU, with DF
 	dropICMPType                     // ICMP type that is not acted on (RFC 1122 §3.2.2)
 	dropICMPQuote                    // ICMP error whose quoted packet cannot be read
 	dropICMPNoFlow                   // ICMP error about nothing that we sent
@@ -76,6 +77,7 @@ var dropNames = [numDropReasons]string{
 	dropUDPLimit:          "udp: flow limit",
 	dropUDPQueue:          "udp: receive queue full",
 	dropUDPMemory:         "udp: memory",
+	dropUDPTooBig:         "udp: too big for the mtu",
 	dropICMPType:          "icmp: type",
 	dropICMPQuote:         "icmp: bad quote",
 	dropICMPNoFlow:        "icmp: no such flow",

@@ -33,6 +33,7 @@ type datagram struct {
 	whole    bool       // it is a relayed packet: only src and dst are set beside
 	src, dst wire.Addr
 	tos, ttl uint8 // ttl 0: the stack's
+	df       bool  // it fits
 	protocol uint8
 	id       uint16 // of its fragments
 }
@@ -247,7 +248,7 @@ func (f *datagramFlow) emitPacket(out *batch) int {
 	}
 	ip := wire.IPv4{
 		TOS: d.tos, ID: d.id, TTL: d.ttl, Protocol: d.protocol, Src: d.src, Dst: d.dst,
-		FragOff: f.offset,
+		DF: d.df, FragOff: f.offset,
 	}
 	if ip.TTL == 0 {
 		ip.TTL = q.stack.ttl()

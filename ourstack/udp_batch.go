@@ -7,14 +7,13 @@ import (
 	"vpngw/ourstack/wire"
 )
 
-// Datagram is one datagram of a batch. What it says beside payload and addresses is that of the IP
-// packet it came in; of one that is written, it is not looked at.
+// Datagram is one datagram of a batch.
 type Datagram struct {
 	Payload []byte
 	// From and To are source and destination.
 	From, To netip.AddrPort
-	// TTL and TOS are those of the packet as it arrived. DF: it must not be fragmented, which is never
-	// true of one that came in fragments.
+	// TTL and TOS are those of the packet that it came in. DF: it must not be fragmented, which is never
+	// true of one that came in fragments. TOS and DF are heeded when it is written, too.
 	TTL, TOS uint8
 	DF       bool
 
@@ -61,12 +60,20 @@ func (u *UDPSocket) ReleaseBatch(ds []Datagram) {
 }
 
 // WriteBatch queues datagrams as WriteTo does, in their order, and wakes the reader once. It returns how
-// many were queued; one that cannot be is lost, and those after it are tried all the same.
+// many were queued; one that cannot be is lost, and those after it are tried all the same. One with DF that
+// is larger than the MTU counts as queued, because it is lost as on any path that is too narrow for it.
 func (u *UDPSocket) WriteBatch(now tcp.Instant, ds []Datagram) (queued int) {
 	wake := false
 	for i := range ds {
 		d, err := u.compose(ds[i].Payload, ds[i].From, ds[i].To)
 		if err != nil {
+			continue
+		}
+		d.tos, d.df = ds[i].TOS, ds[i].DF
+		if d.df && wire.IPv4MinHeaderLen+len(d.buf.b) > u.stack.mtuTo(d.dst) {
+			u.stack.packets.put(d.buf)
+			u.stack.counters.drops.own[dropUDPTooBig].Add(1)
+			queued++
 			continue
 		}
 		first, err := u.out.enqueue(d)

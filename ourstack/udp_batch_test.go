@@ -124,6 +124,45 @@ func TestUDPWriteBatch(t *testing.T) {
 	}
 }
 
+// TestUDPWriteBatchHeedsTOSAndDF: with DF, what does not fit is lost, not cut.
+func TestUDPWriteBatchHeedsTOSAndDF(t *testing.T) {
+	h, reqs := forwardingUDP(t)
+	u := acceptFlow(t, h, reqs)
+	from := ap("192.0.2.1:53")
+	fits := h.s.cfg.MTU - wire.IPv4MinHeaderLen - wire.UDPHeaderLen
+	ds := []Datagram{
+		{Payload: make([]byte, fits), From: from, TOS: 0xB9, DF: true},
+		{Payload: make([]byte, fits+1), From: from, DF: true},
+		{Payload: make([]byte, fits+1), From: from, TOS: 0x02},
+	}
+	if n := u.WriteBatch(h.now(), ds); n != len(ds) {
+		t.Errorf("%d queued", n)
+	}
+	var got []wire.IPv4
+	for _, p := range h.packets() {
+		var ip wire.IPv4
+		if e := ip.Parse(p); e != wire.OK {
+			t.Fatal(e)
+		}
+		got = append(got, ip)
+	}
+	if len(got) != 3 {
+		t.Fatalf("%d packets", len(got))
+	}
+	if ip := got[0]; !ip.DF || ip.TOS != 0xB9 || ip.TotalLen != h.s.cfg.MTU {
+		t.Errorf("with DF: %+v", ip)
+	}
+	for i, ip := range got[1:] {
+		if ip.DF || ip.TOS != 2 || ip.MF != (i == 0) {
+			t.Errorf("fragment %d: %+v", i, ip)
+		}
+	}
+	stats := h.s.Stats()
+	if n := stats.Drops[dropUDPTooBig.String()]; n != 1 || stats.DatagramMemory != 0 {
+		t.Errorf("%d counted, %d bytes left", n, stats.DatagramMemory)
+	}
+}
+
 // TestOneClientsManyFlowsLeaveRoom: ten thousand sockets of one client; another goes on.
 func TestOneClientsManyFlowsLeaveRoom(t *testing.T) {
 	h, reqs := forwardingUDP(t, func(c *Config) { c.Limits.UDPSocketsPerRemote = 10_000 })

@@ -314,36 +314,6 @@ func udpPacket(src string, srcPort uint16, dst string, dstPort uint16, payload [
 	return packet
 }
 
-// TestQUIC moves content over QUIC between the client's and the upstream's kernels.
-func TestQUIC(t *testing.T) {
-	n := newNetwork(t)
-	g := n.startGateway()
-	n.connect(n.client, g.shownConfig())
-	server, err := n.upstream.ListenUDP(upstreamAddr + ":443")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	ended := make(chan error, 1)
-	go func() { ended <- origin.ServeQUIC(ctx, server) }()
-	defer func() {
-		cancel()
-		<-ended
-	}()
-	socket, err := n.client.ListenUDP("10.8.0.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const seed, size = 12, 32 << 20
-	want, _ := origin.DigestOf(origin.Content(seed, size))
-	began := time.Now()
-	if got, err := origin.FetchQUIC(ctx, socket, upstreamAddr+":443", seed, size); err != nil || got != want {
-		t.Errorf("%v, %v; want %v", got, err, want)
-	}
-	t.Logf("%.0f Mbit/s", float64(size)*8e-6/time.Since(began).Seconds())
-	g.stop()
-}
-
 // TestSlowUplink sends faster than the gateway's way to the upstream carries, until its system takes no more: what
 // arrives is in order and goes on arriving, and nothing is stuck afterwards.
 func TestSlowUplink(t *testing.T) {

@@ -10,7 +10,7 @@
 //	           /reset                half of the promised body, then RST
 //	           /cert.pem             the certificate of PortTLS
 //	           /report               what PortEarly and PortWatch have seen
-//	PortTLS    the same over HTTPS
+//	PortTLS    the same over HTTPS; UDP: over HTTP/3
 //	PortDrain  reads to the end, answers "BYTES SHA256", closes
 //	PortLong   reads "SIZE SEED" to the end, then answers with that data: a half-closed client with a long reply
 //	PortEarly  sends "early" and its FIN at once, then reads to the end; /report tells "early BYTES SHA256"
@@ -18,9 +18,9 @@
 //	PortWatch  reads to the end; /report tells "watch eof" or "watch reset"
 //	PortEcho   TCP and UDP: sends back what comes
 //
-// Beside these, ServeQUIC and FetchQUIC are the two ends of a transfer over QUIC.
+// Beside these, ServeHTTP3 serves the first three over HTTP/3 on any socket, and HTTP3Client is a client.
 //
-// Files: server.go (listeners), http.go, quic.go, streams.go (the plain TCP services), datagrams.go,
+// Files: server.go (listeners), http.go, http3.go, streams.go (the plain TCP services), datagrams.go,
 // content.go (data from a seed), certificate.go.
 //
 // Limits: none beyond the operating system's; its clients are tests.

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// handler serves PortHTTP and PortTLS.
-func (s *Server) handler() http.Handler {
+// newMux serves what needs no Server.
+func newMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /data", serveData)
 	mux.HandleFunc("PUT /sum", serveSum)
@@ -17,6 +17,12 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /small/{x}", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "small %s\n", r.PathValue("x"))
 	})
+	return mux
+}
+
+// handler serves PortHTTP and PortTLS.
+func (s *Server) handler() http.Handler {
+	mux := newMux()
 	mux.HandleFunc("GET /reset", serveReset)
 	mux.HandleFunc("GET /cert.pem", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(s.certPEM)

@@ -100,6 +100,22 @@ func (s *Server) open(cfg Config, cert tls.Certificate) error {
 	}
 	s.own(udp)
 	s.wg.Go(func() { echoDatagrams(udp) })
+	return s.openHTTP3(cfg, cert)
+}
+
+// openHTTP3 serves HTTP/3 at PortTLS.
+func (s *Server) openHTTP3(cfg Config, cert tls.Certificate) error {
+	udp, err := cfg.ListenUDP(at(cfg.Addr, PortTLS))
+	if err != nil {
+		return err
+	}
+	s.own(udp)
+	web, err := listenHTTP3(udp, cert, s.handler())
+	if err != nil {
+		return err
+	}
+	s.own(web)
+	s.wg.Go(func() { _ = web.serve() })
 	return nil
 }
 

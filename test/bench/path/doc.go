@@ -13,7 +13,7 @@
 //
 // For each of the two there are three hosts, each a network namespace (package lab):
 //
-//	client ──── gateway ──── upstream    kernel TCP and wireguard-go on the client; iperf3, nginx and
+//	client ──── gateway ──── upstream    kernel TCP and wireguard-go on the client; iperf3, nginx, HTTP/3 and
 //	                                     an echo server upstream
 //
 // The wireguard-go of the clients and of the kernel's path is built from the version in go.mod; vpngw
@@ -21,7 +21,8 @@
 // is measured on one and at once on the other, the order changing with the round. All hosts
 // share this machine's processors, so Mbit/s are those of the whole chain. "CPU s/GB" is the
 // gateway process's alone, from /proc/PID/stat: part of what kernel forwarding costs is in
-// soft interrupts and in no process.
+// soft interrupts and in no process. Both ends of "quic" are quic-go in this process, and cost more
+// than anything between them.
 //
 // A round starts both gateways anew. The rows follow each other as listed, because those of memory
 // depend on what came before: "rss/idle" nothing, "rss/open" 2,000 connections that have carried a
@@ -31,6 +32,6 @@
 // transfers both ways while they are open. It fails if the gateway does not survive.
 //
 // Files: main (flags, rounds), hosts (the network), gateway (the two gateways), rows (what is
-// measured), load (by which programs), connect (our own client), process (what the kernel says of a
+// measured), load (by which programs), quic and connect (our own clients), process (what the kernel says of a
 // process), memory (the small container), table (the output).
 package main

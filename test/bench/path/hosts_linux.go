@@ -28,6 +28,7 @@ const (
 	wireguardPort = "51820"
 	tunnelMTU     = "1420"
 	echoPort      = "7"
+	http3Port     = "443"
 )
 
 // bench is a round, in the shape that package lab wants: a testing.TB that ends by a panic which
@@ -201,6 +202,7 @@ func (p *path) startServers() {
 	}
 	p.b.Cleanup(func() { _ = ln.Close() })
 	go echo(ln)
+	p.serveHTTP3()
 	for _, port := range []string{"80", "5201"} {
 		lab.Eventually(p.b, 10*time.Second, "port "+port, func() error {
 			c, err := p.upstream.DialContext(context.Background(), "tcp4", net.JoinHostPort(upstreamAddr, port))

@@ -22,6 +22,8 @@ var rows = []row{
 	{name: "http/each", measure: requests(false)},
 	{name: "udp/up", measure: datagrams(false)},
 	{name: "udp/down", measure: datagrams(true)},
+	{name: "quic/up", measure: http3(false)},
+	{name: "quic/down", measure: http3(true)},
 	{name: "tcp/up/1", measure: bulk(false, 1)},
 	{name: "tcp/down/1", measure: bulk(true, 1)},
 	{name: "tcp/up/8", measure: bulk(false, 8)},

@@ -45,7 +45,7 @@
 //	pipe.go, reset_*.go             two copies, and how they end
 //	pipe_events_linux.go            the same without goroutines that wait
 //	pipe_poller_linux.go            tells it of the sockets' data
-//	forward_udp_*.go                carrying, filtering, hairpins, idle mappings
+//	forward_udp_*.go                carrying, filtering, hairpins, idle mappings, QUIC
 //	udpsocket*.go, recverr_linux.go the far side of UDP, and its ICMP errors
 //	pingsocket*.go, cmsg_linux.go   the far side of echo requests
 //	pingcheck.go, idle.go           may this host have ping sockets?; idle timers

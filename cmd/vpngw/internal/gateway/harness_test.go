@@ -146,7 +146,7 @@ type site struct {
 	cfg *config.Config
 }
 
-func newKey(t *testing.T) config.PrivateKey {
+func newKey(t testing.TB) config.PrivateKey {
 	t.Helper()
 	k, err := config.GeneratePrivateKey(rand.Reader)
 	if err != nil {
