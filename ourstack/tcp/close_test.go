@@ -308,6 +308,53 @@ func TestTimeWaitAcceptsNewSyn(t *testing.T) { // RFC 6191, MAY-2, SHLD-4
 	})
 }
 
+func TestTimeWaitAcceptsSynThatBringsTimestamps(t *testing.T) { // RFC 6191 §2
+	run(t, Config{}, func(s *script) {
+		s.passive("mss 1460")
+		s.c.Close(s.now)
+		s.want("FIN", "F. 1:1(0) ack 1")
+		s.recv("F. 1:1(0) ack 2")
+		s.want("ACK", ". 2:2(0) ack 2")
+		for _, tc := range []struct {
+			text string
+			want bool
+		}{
+			{"S 0:0(0) win 1 <TS val 99 ecr 0>", true},
+			{"S 1:1(0) win 1", false},
+			{"S 2:2(0) win 1", true},
+		} {
+			seg := s.parse(tc.text)
+			if got := s.c.AcceptsNewSYN(&seg); got != tc.want {
+				s.fatalf("%s: %v", tc.text, got)
+			}
+		}
+	})
+}
+
+// TestTimeWaitYieldsToRestartedPeer: a peer whose SYN is no newer than the old connection, and who
+// therefore refuses our challenge, need not wait for TIME-WAIT to end.
+func TestTimeWaitYieldsToRestartedPeer(t *testing.T) {
+	for _, options := range []string{"mss 1460", "mss 1460,TS val 100 ecr 0"} {
+		run(t, Config{}, func(s *script) {
+			s.passive(options)
+			s.c.Close(s.now)
+			s.want("FIN", "F. 1:1(0) ack 1")
+			s.recv("F. 1:1(0) ack 2")
+			s.want("ACK", ". 2:2(0) ack 2")
+			s.tsval--
+			s.recv("S 0:0(0) win 1")
+			s.want("challenge", ". 2:2(0) ack 2")
+			s.wantDrop(s.recv("R 1:1(0)"), DropSequence)
+			s.wantState(StateTimeWait)
+			s.wantDrop(s.recv("R 2:2(0)"), DropNone)
+			s.wantState(StateClosed)
+			if err := s.c.Err(); err != nil {
+				s.fatalf("an orderly end became %v", err)
+			}
+		})
+	}
+}
+
 func TestReadAfterOrderlyEnd(t *testing.T) { // MUST-12
 	s := newScript(t, &Config{}, 1, 1)
 	s.passive("")

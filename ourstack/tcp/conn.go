@@ -118,19 +118,21 @@ type firstRoom struct {
 
 // userState is what the user of the connection has asked for.
 type userState struct {
-	passive    bool // SYN-RECEIVED came from a passive OPEN (RFC 9293 §3.5, MUST-11)
-	closed     bool // CLOSE was called: no reader and no writer is left
-	finQueued  bool // a FIN follows the queued text
-	noDelay    bool // RFC 9293 §3.7.4, MUST-17
-	wantWrite  bool // a write found no room: report EventWritable
-	noMemory   bool // the reason was the budget
-	wantEmpty  bool // AwaitDelivery found text: report EventWritable when there is none
-	released   bool
-	timeout    Duration // user timeout, R2
-	dscp, ttl  uint8
-	rcvBufCap  int     // SetReadBuffer; 0 = automatic
-	sndBufCap  int     // SetWriteBuffer; 0 = automatic
-	progressAt Instant // when the peer last acknowledged something new, or a probe
+	passive   bool // SYN-RECEIVED came from a passive OPEN (RFC 9293 §3.5, MUST-11)
+	closed    bool // CLOSE was called: no reader and no writer is left
+	finQueued bool // a FIN follows the queued text
+	noDelay   bool // RFC 9293 §3.7.4, MUST-17
+	wantWrite bool // a write found no room: report EventWritable
+	noMemory  bool // the reason was the budget
+	wantEmpty bool // AwaitDelivery found text: report EventWritable when there is none
+	released  bool
+	// synInTimeWait: a SYN met TIME-WAIT and did not take its place.
+	synInTimeWait bool
+	timeout       Duration // user timeout, R2
+	dscp, ttl     uint8
+	rcvBufCap     int     // SetReadBuffer; 0 = automatic
+	sndBufCap     int     // SetWriteBuffer; 0 = automatic
+	progressAt    Instant // when the peer last acknowledged something new, or a probe
 }
 
 // pendingRST is a reset that waits to be sent.

@@ -29,6 +29,9 @@ func (c *Conn) HandleSegment(now Instant, seg *wire.TCP, ecn uint8) DropReason {
 
 // segmentArrivesSync is RFC 9293 §3.10.7.4: the other states, step by step.
 func (c *Conn) segmentArrivesSync(now Instant, seg *wire.TCP, ecn uint8) DropReason {
+	if seg.Flags&wire.FlagSYN != 0 && c.state == StateTimeWait {
+		c.user.synInTimeWait = true // which gets an ACK, one way or another
+	}
 	// "First, check sequence number", with RFC 7323 §5.3 R1 before it.
 	if drop := c.checkPAWS(now, seg); drop != DropNone {
 		return drop
@@ -137,11 +140,15 @@ func (c *Conn) checkRST(now Instant, seg *wire.TCP) DropReason {
 		// connection to the LISTEN state": the listener never knew it.
 		c.fail(now, ErrRefused)
 	case StateTimeWait:
-		// RFC 1337 §3: a RST in TIME-WAIT is ignored, or old duplicates could
-		// assassinate the state that protects from old duplicates.
-		return DropRST
-	case StateClosing, StateLastAck:
-		c.fail(now, ErrReset)
+		// DEVIATION RFC 9293 §3.10.7.4, which enters CLOSED: RFC 1337 §3, a RST in TIME-WAIT is
+		// ignored, or old duplicates, which our ACK answers, could assassinate the state
+		// that protects from old duplicates. But the RST by which a peer answers the
+		// challenge that its SYN met "will confirm that the remote peer has indeed closed
+		// the previous connection" (RFC 5961 §4.2): its next SYN is to find nothing here.
+		if !c.user.synInTimeWait {
+			return DropRST
+		}
+		c.enterClosed(now)
 	default:
 		c.fail(now, ErrReset)
 	}
@@ -314,16 +321,22 @@ func (c *Conn) enterTimeWait(now Instant) {
 
 // AcceptsNewSYN reports whether seg, a SYN that meets the connection in
 // TIME-WAIT, may open a new connection in its place (RFC 9293 §3.10.7.4 MAY-2, SHLD-4, RFC
-// 6191 §2): its timestamp is newer, or without timestamps its sequence number is.
+// 6191 §2): its timestamp is newer, or is the first, or without timestamps its sequence number is newer.
 func (c *Conn) AcceptsNewSYN(seg *wire.TCP) bool {
 	if c.state != StateTimeWait || seg.Flags&(wire.FlagSYN|wire.FlagACK|wire.FlagRST) != wire.FlagSYN {
 		return false
 	}
-	if c.opts.timestamps && seg.Opts.HasTimestamps {
+	// "The "last sequence number seen" ... refers to the sequence number corresponding to the FIN".
+	beyond := c.rcvNxt.LessEq(seg.Seq)
+	switch {
+	case !seg.Opts.HasTimestamps:
+		return beyond
+	case !c.opts.timestamps:
+		return true // no old duplicate has them
+	default:
 		newer := int32(seg.Opts.TSVal - c.tsRecent)
-		return newer > 0 || newer == 0 && c.rcvNxt.Less(seg.Seq)
+		return newer > 0 || newer == 0 && beyond
 	}
-	return c.rcvNxt.Less(seg.Seq)
 }
 
 // NextISS is the least ISS for a connection that follows this one on the same
