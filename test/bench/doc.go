@@ -7,6 +7,7 @@
 //	go run ./test/bench -json FILE            the same figures for programs
 //	go run ./test/bench -from FILE -plot FILE.svg   the figures of that file as a table and a plot
 //	go run ./test/bench -child ours:wg/rr/1 -cpuprofile FILE   one measurement, profiled
+//	go run ./test/bench -child ours:wg/rr/1 -mutexprofile FILE where goroutines wait for locks
 //
 // It needs no privilege: both ends live in one process, joined by two wireguard-go devices over
 // loopback UDP ("wg/…") or back to back ("direct/…"), so CPU counts both ends.

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -23,6 +25,7 @@ func main() {
 	child := flag.String("child", "", "measure one STACK:ROW in this process (used by the program itself)")
 	peers := flag.Bool("peers", false, "play the peers that standard input names (used by the program itself)")
 	profile := flag.String("cpuprofile", "", "with -child: write a CPU profile of all of it to this file")
+	mutexes := flag.String("mutexprofile", "", "with -child: write a profile of contended locks to this file")
 	flag.Parse()
 	if *peers {
 		exitOn(runPeers(os.Stdin, os.Stdout))
@@ -31,6 +34,10 @@ func main() {
 	if *child != "" {
 		if *profile != "" {
 			defer startProfile(*profile)()
+		}
+		if *mutexes != "" {
+			runtime.SetMutexProfileFraction(1)
+			defer writeMutexProfile(*mutexes)
 		}
 		runChild(*child, time.Duration(*seconds*float64(time.Second)))
 		return
@@ -63,6 +70,15 @@ func startProfile(file string) (stop func()) {
 	}
 	exitOn(err)
 	return func() { pprof.StopCPUProfile(); _ = f.Close() }
+}
+
+// writeMutexProfile writes how long goroutines have waited for which locks.
+func writeMutexProfile(file string) {
+	f, err := os.Create(file)
+	if err == nil {
+		err = errors.Join(pprof.Lookup("mutex").WriteTo(f, 0), f.Close())
+	}
+	exitOn(err)
 }
 
 // runChild measures in this process and prints the figures as JSON.
