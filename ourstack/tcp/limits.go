@@ -53,6 +53,11 @@ const (
 	minEffectiveMSS = 48
 	// minPMTU, in bytes, is the lowest path MTU that is believed (Linux min_pmtu).
 	minPMTU = 552
+	// maxShortSegments is how many segments shorter than SMSS may be outstanding, and one more
+	// for each shortSegmentShare bytes (or SMSS, if less) in flight: each costs a record of 72
+	// bytes, which no budget counts. Linux counts them in cwnd, and sends ten at first.
+	maxShortSegments  = 256
+	shortSegmentShare = 256
 	// defaultMSS is assumed without an MSS option (RFC 9293 §3.7.1, MUST-15).
 	defaultMSS = 536
 

@@ -253,12 +253,19 @@ func (c *Conn) segmentSize(avail uint32, fin bool) (uint32, bool) {
 		return n, true // (1) "if a maximum-sized segment can be sent"
 	case n == avail && fin:
 		return n, true // the last of all
-	case n == avail && (c.user.noDelay || c.sndUna == c.sndNxt):
+	case n == avail && (c.user.noDelay && !c.manyShort() || c.sndUna == c.sndNxt):
 		return n, true // (2) pushed, and nothing outstanding or Nagle off
 	case n < avail && n >= c.maxSndWnd/2 && n > 0:
 		return n, true // (3) "at least a fraction Fs of the maximum window"
 	}
 	return 0, false
+}
+
+// manyShort reports whether so many segments are outstanding for the text in them that another short
+// one has to wait for an ACK, as if Nagle were on: else a writer of single bytes, whose peer
+// acknowledges none of them, or only selectively, would take a record for each.
+func (c *Conn) manyShort() bool {
+	return c.sb.len() >= maxShortSegments+int(c.outstanding()/min(c.win.smss, shortSegmentShare))
 }
 
 // waitForWindow arms the timer that asks the peer for window, or overrides

@@ -168,3 +168,34 @@ func TestFloodOfIslands(t *testing.T) {
 		t.Errorf("the head of the stream is not taken: RCV.NXT is %d", got)
 	}
 }
+
+// TestShortSegmentsAreBounded: bytes that are written one by one, to a peer that takes them selectively
+// but never the first, cost a bounded number of records, and go together once it does.
+func TestShortSegmentsAreBounded(t *testing.T) {
+	run(t, Config{NoDelay: true, CongestionControl: "cubic"}, func(s *script) {
+		s.passive("mss 1460,sackOK,wscale 7")
+		const n = 5000
+		for i := range n {
+			s.write(1)
+			s.drain()
+			if i%100 == 99 {
+				seg := s.parse(". 1:1(0) ack 1")
+				seg.Opts.SACK[0], seg.Opts.NumSACK = wire.SACKBlock{Left: s.c.sndUna.Add(1), Right: s.c.sndNxt}, 1
+				s.c.HandleSegment(s.now, &seg, 0)
+				s.drain()
+			}
+		}
+		if got, most := s.c.sb.len(), maxShortSegments+n/shortSegmentShare+1; got > most {
+			s.fatalf("%d segments of %d bytes are outstanding, at most %d may be", got, s.c.outstanding(), most)
+		}
+		for range 10 {
+			seg := s.parse(". 1:1(0) ack 1")
+			seg.Ack = s.c.sndNxt
+			s.c.HandleSegment(s.now, &seg, 0)
+			s.pump(100 * ms)
+		}
+		if s.c.Unsent() != 0 {
+			s.fatalf("%d bytes are left", s.c.Unsent())
+		}
+	})
+}
