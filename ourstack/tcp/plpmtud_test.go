@@ -252,3 +252,28 @@ func TestHandshakeAckGoesAlone(t *testing.T) {
 		s.want("then the text", ". 1:1001(1000) ack 1")
 	})
 }
+
+// TestWindowWithdrawnFromProbe: the peer closes its window while a probe of a larger path MTU is out. The
+// probe, which was lost, is resent in pieces; that one of them arrives says nothing about its size.
+func TestWindowWithdrawnFromProbe(t *testing.T) {
+	run(t, Config{}, func(s *script) {
+		s.passive(wideMSS)
+		s.c.setPathMTU(minPMTU)
+		s.c.plp = pathSearch{searching: true, first: true, high: 1500}
+		s.write(20000)
+		if probe := s.drain()[0]; len(probe.Payload) != 1460 {
+			s.fatalf("no probe, but %d bytes", len(probe.Payload))
+		}
+		s.recv(". 1:1(0) ack 1 win 0")
+		s.waitTimer()
+		for s.c.counters.WindowProbes == 0 {
+			s.drain()
+			s.waitTimer()
+		}
+		s.want("a piece", ". 1:513(512) ack 1")
+		s.recv(". 1:1(0) ack 513 win 65535")
+		if s.c.pmtu != minPMTU {
+			s.fatalf("path MTU %d", s.c.pmtu)
+		}
+	})
+}

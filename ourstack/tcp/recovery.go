@@ -22,7 +22,9 @@ type recovery struct {
 	dupAcks    int          // DupAcks, without SACK
 	lastWnd    uint16       // window field of the last ACK
 	renoSacked uint32       // bytes that duplicate ACKs announce as arrived, without SACK
-	force      bool         // one segment may be resent whatever cwnd says (fast retransmit)
+	// renegeAgain is when selective acknowledgments may be forgotten again because of an ACK.
+	renegeAgain Instant
+	force       bool // one segment may be resent whatever cwnd says (fast retransmit)
 
 	// Proportional rate reduction (RFC 6937).
 	prrDelivered uint32
@@ -125,9 +127,12 @@ func (r *recovery) onUnaAdvance(c *Conn, a *ackWork) {
 // recovery, the congestion window and the timers.
 func (c *Conn) afterACK(a *ackWork, seg *wire.TCP) {
 	advanced := a.ackedCum > 0
-	if !c.sb.empty() && c.sb.at(c.sb.head).flags&txSacked != 0 {
-		c.sb.forgetSACK() // the receiver reneged: it would have acknowledged this (RFC 2018 §8)
+	if !c.sb.empty() && c.sb.at(c.sb.head).flags&txSacked != 0 && a.now >= c.rec.renegeAgain {
+		// The receiver reneged: it would have acknowledged this (RFC 2018 §8). Forgetting costs a
+		// step for each segment in flight, so one that does it with each ACK waits for the timer.
+		c.sb.forgetSACK()
 		c.counters.Reneges++
+		c.rec.renegeAgain = a.now.Add(c.rtt.rto())
 	}
 	c.checkSpurious(a, seg)
 	c.frtoACK(a)

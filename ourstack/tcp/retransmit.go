@@ -145,7 +145,11 @@ func (c *Conn) enterRTO(now Instant) {
 // (RFC 9293 §3.8.6.1, SHLD-30), also of one that was withdrawn (§3.8.6, MUST-35). It is no sign of congestion.
 func (c *Conn) reprobeWindow(now Instant) {
 	c.counters.WindowProbes++
+	c.abandonProbe() // it is resent in pieces, which say nothing of its size
 	t := c.sb.at(c.sb.head)
+	if t.flags&txSacked != 0 {
+		c.sb.forgetSACK() // as in enterRTO
+	}
 	if t.flags&(txLost|txSacked) == 0 {
 		c.sb.markLost(c.sb.head)
 	}

@@ -199,3 +199,34 @@ func TestShortSegmentsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestRenegingIsNoWork: a peer that takes its selective acknowledgments back with each ACK makes us
+// forget the scoreboard once in a while, not each time; and one that has really forgotten the text
+// gets it again from the timer, also behind a closed window.
+func TestRenegingIsNoWork(t *testing.T) {
+	for _, wnd := range []uint16{65535, 0} {
+		run(t, Config{}, func(s *script) {
+			s.passive("mss 1000,sackOK")
+			s.write(8000)
+			s.drain()
+			s.now = s.now.Add(20 * ms)
+			s.peerWnd = wnd
+			for range 50 {
+				seg := s.parse(". 1:1(0) ack 1")
+				seg.Opts.SACK[0], seg.Opts.NumSACK = wire.SACKBlock{Left: s.c.sndUna, Right: s.c.sndNxt}, 1
+				s.c.HandleSegment(s.now, &seg, 0)
+				s.drain()
+			}
+			if n := s.c.counters.Reneges; n != 1 {
+				s.fatalf("%d times", n)
+			}
+			if len(s.pump(3*Second)) == 0 {
+				s.fatalf("nothing is resent")
+			}
+			s.peerWnd = 65535
+			s.recv(". 1:1(0) ack 1")
+			s.drain()
+			s.ackAll()
+		})
+	}
+}
