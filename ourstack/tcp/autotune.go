@@ -56,13 +56,18 @@ func (t *autotune) onRead(c *Conn, now Instant, n int) {
 	}
 	// Room for what a sender that doubles per round trip sends next, and as
 	// much again that waits for the reader.
-	want := 2*copied + 16*int(c.rcvMSS())
+	want := 2*int64(copied) + 16*int64(c.rcvMSS())
 	if t.space > 0 {
-		want += 2 * int(int64(want)*int64(copied-t.space)/int64(t.space))
+		want += 2 * (want * int64(copied-t.space) / int64(t.space))
 	} else {
 		want *= 2
 	}
 	t.space = copied
-	t.rcvBuf = max(t.rcvBuf, min(want, c.cfg.rcvBufMax()))
-	c.rcvBuf.maxRanges = t.rcvBuf / (2 * int(c.rcvMSS())) // every other segment of the window is lost
+	t.rcvBuf = max(t.rcvBuf, int(min(want, int64(c.cfg.rcvBufMax()))))
+	c.boundRanges()
+}
+
+// boundRanges fits the bound on out-of-order ranges to the receive buffer.
+func (c *Conn) boundRanges() {
+	c.rcvBuf.maxRanges = c.tune.rcvBuf / (2 * int(c.rcvMSS())) // every other segment of the window is lost
 }

@@ -172,3 +172,18 @@ func TestSendBufferFollowsCwnd(t *testing.T) {
 		}
 	})
 }
+
+// TestGrowthDoesNotOverflow: a reader that took a byte in one round and 20 MB in the next asks for more
+// than 32 bits count.
+func TestGrowthDoesNotOverflow(t *testing.T) {
+	s := newScript(t, &Config{}, 1, 1)
+	s.passive("")
+	for _, copied := range []int{20_000_001, 20_000_003, 21_000_000} {
+		s.c.tune.rcvBuf, s.c.tune.space = DefaultRcvBufInit, 1
+		s.now = s.now.Add(Second)
+		s.c.tune.onRead(s.c, s.now, copied)
+		if s.c.tune.rcvBuf != DefaultRcvBufMax {
+			t.Errorf("after %d bytes the buffer is %d", copied, s.c.tune.rcvBuf)
+		}
+	}
+}

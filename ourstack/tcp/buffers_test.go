@@ -424,3 +424,21 @@ func TestSetBuffers(t *testing.T) { // SHLD-14
 		}
 	})
 }
+
+// TestLargerWriteBufferIsToldOf: a writer that found no room hears that there is more, although no ACK
+// comes to say so.
+func TestLargerWriteBufferIsToldOf(t *testing.T) {
+	run(t, Config{}, func(s *script) {
+		s.passive("")
+		s.recv(". 1:1(0) ack 1 win 0")
+		s.c.SetWriteBuffer(1000)
+		if n, err := s.c.Write(s.now, make([]byte, 3000)); n != 1000 || err != nil {
+			s.fatalf("%d, %v", n, err)
+		}
+		s.c.TakeEvents()
+		s.c.SetWriteBuffer(10000)
+		if s.c.TakeEvents()&EventWritable == 0 {
+			s.fatalf("nobody was told")
+		}
+	})
+}

@@ -5,9 +5,9 @@ package tcp
 // connection: a global one is a side channel (CVE-2016-5696). It never touches
 // ACKs of text.
 func (c *Conn) challenge(now Instant) {
-	earned := int(now.Sub(c.ack.challengeAt) / challengeInterval)
+	earned := min(now.Sub(c.ack.challengeAt)/challengeInterval, challengeBurst)
 	if earned > 0 {
-		c.ack.challengeTokens = min(challengeBurst, c.ack.challengeTokens+earned)
+		c.ack.challengeTokens = min(challengeBurst, c.ack.challengeTokens+int(earned))
 		c.ack.challengeAt = now
 	}
 	if c.ack.challengeTokens == 0 {

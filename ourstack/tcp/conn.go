@@ -250,6 +250,7 @@ func (c *Conn) establish(now Instant, seg *wire.TCP) {
 	c.ack.lastSent = c.rcvNxt
 	c.user.progressAt = now
 	c.tune.start(now, c.rcvNxt)
+	c.boundRanges()
 	c.restartKeepAlive(now)
 	c.timers.set(timerIdle, now.Add(idleShrink))
 	c.events |= EventConnected | EventWritable

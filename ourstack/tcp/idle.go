@@ -104,10 +104,12 @@ func (c *Conn) Thaw(cfg *Config, t Tuple, f *Idle) {
 	c.win.cwnd, c.win.ssthresh, c.win.initial = f.cwnd, f.ssthresh, f.initial
 	c.win.clamp()
 	c.rec.lastSent, c.rec.lastWnd = f.lastSent, f.lastWnd
+	c.rack.sampled = f.srtt != 0 // whatever probe was out has been answered
 	c.rack.reoWndMult, c.rack.reoWndPersist, c.rack.reorderingSeen = f.reoWndMult, f.reoWndPersist, f.reorderingSeen
 	c.ack.quick, c.ack.lastSent = f.quick, f.rcvNxt
 	c.tune.rcvBuf, c.tune.rtt, c.tune.space, c.tune.lastEcr = f.rcvBuf, f.rcvRTT, f.rcvCopy, f.lastEcr
 	c.tune.start(f.alive.lastSeen, f.rcvNxt)
+	c.boundRanges()
 	c.tsRecent, c.tsRecentAt = f.tsRecent, f.tsRecentAt
 	c.timers.set(timerKeepAlive, f.keepAliveAt)
 	c.timers.set(timerIdle, f.alive.lastSeen.Add(idleShrink)) // to freeze again

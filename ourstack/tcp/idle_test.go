@@ -132,3 +132,27 @@ func TestIdleIsSmall(t *testing.T) {
 		t.Errorf("%d bytes", n)
 	}
 }
+
+// TestThawedConnectionRepairsAsBefore: as many ranges may be out of order as its window asks for, and the
+// first tail has its probe.
+func TestThawedConnectionRepairsAsBefore(t *testing.T) {
+	cfg := &Config{MTU: 1420, RcvBufInit: 4 << 20}
+	a, _, _ := established(t, cfg, cfg)
+	before := a.rcvBuf.maxRanges
+	if before <= maxOutOfOrderRanges || !a.rack.sampled {
+		t.Fatalf("%d ranges, a sample: %v", before, a.rack.sampled)
+	}
+	a.TakeEvents()
+	for now := Instant(2 * Second); !a.AtRest(); now = now.Add(idleShrink) {
+		a.HandleTimeout(now)
+	}
+	var f Idle
+	if !a.Freeze(&f) {
+		t.Fatal("not frozen")
+	}
+	*a = Conn{}
+	a.Thaw(cfg, scriptTuple, &f)
+	if a.rcvBuf.maxRanges != before || !a.rack.sampled {
+		t.Errorf("%d ranges instead of %d, a sample: %v", a.rcvBuf.maxRanges, before, a.rack.sampled)
+	}
+}

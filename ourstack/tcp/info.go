@@ -3,7 +3,7 @@ package tcp
 // Counters count what happened on a connection.
 type Counters struct {
 	SegmentsIn, SegmentsOut uint64
-	BytesIn, BytesOut       uint64 // text; BytesOut with retransmissions
+	BytesIn, BytesOut       uint64 // text; BytesIn once it is in order, BytesOut with retransmissions
 	Dropped                 uint64 // segments not accepted
 	Retransmits             uint64 // segments
 	Timeouts                uint64 // retransmission timer expiries

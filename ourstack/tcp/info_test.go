@@ -95,3 +95,15 @@ func TestSegmentsOfTheWrongTupleAreNotOurs(t *testing.T) { // MUST-45: the local
 		t.Fatal("no ACK")
 	}
 }
+
+// TestTextIsCountedOnce: what comes twice, or in pieces that overlap, counts once.
+func TestTextIsCountedOnce(t *testing.T) {
+	run(t, Config{}, func(s *script) {
+		s.passive("sackOK")
+		s.recv("P. 101:201(100) ack 1", 2)
+		s.recv("P. 1:151(150) ack 1", 2)
+		if n := s.c.Info(s.now).Counters.BytesIn; n != 200 {
+			s.fatalf("%d bytes", n)
+		}
+	})
+}

@@ -158,3 +158,12 @@ func TestSegmentWithoutAckIsDropped(t *testing.T) {
 	s.wantDrop(s.recv("P 1:11(10)"), DropNoACK)
 	s.wantIdle("not even acknowledged")
 }
+
+// TestChallengeAfterYears: what challenge ACKs are earned in eight years of a clock does not fit 32 bits.
+func TestChallengeAfterYears(t *testing.T) {
+	s := newScript(t, &Config{}, 1, 1)
+	s.now = Instant(8 * 365 * 24 * 3600 * Second)
+	s.passive("")
+	s.recv("S 1:1(0) win 1")
+	s.want("a challenge", ". 1:1(0) ack 1")
+}

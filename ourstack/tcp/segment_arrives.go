@@ -254,8 +254,8 @@ func (c *Conn) receiveText(now Instant, seg *wire.TCP) DropReason {
 		c.ackNow()
 		return DropMemory
 	}
-	c.counters.BytesIn += uint64(len(p))
 	if advanced {
+		c.counters.BytesIn += uint64(c.rcvNxt.Size(c.rcvBuf.nxt))
 		c.rcvNxt = c.rcvBuf.nxt
 		c.events |= EventReadable
 	} else {

@@ -308,6 +308,7 @@ func (c *Conn) SetReadBuffer(n int) {
 	n = min(max(n, 2*minEffectiveMSS), c.cfg.rcvBufMax())
 	c.user.rcvBufCap = n
 	c.tune.rcvBuf = n
+	c.boundRanges()
 	if c.state.Synchronized() && c.windowUpdateDue() {
 		c.ackNow()
 	}
@@ -316,6 +317,7 @@ func (c *Conn) SetReadBuffer(n int) {
 // SetWriteBuffer fixes how many bytes may be queued for sending at n.
 func (c *Conn) SetWriteBuffer(n int) {
 	c.user.sndBufCap = min(max(n, 2*minEffectiveMSS), c.cfg.sndBufMax())
+	c.wakeWriter() // whom no ACK might tell for long
 }
 
 // SetDSCP sets the DSCP (0–63) of outgoing packets; it may change at any time (RFC
