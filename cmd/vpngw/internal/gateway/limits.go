@@ -122,4 +122,13 @@ const (
 	// memoryShare of the container's memory limit goes to the Go heap; the rest is for thread
 	// stacks, the binary's pages and the kernel's socket buffers, which count too.
 	memoryShare = 0.85
+	// streamMemoryPart and datagramMemoryPart of the Go heap, as divisors, may be buffers of connections and
+	// queued datagrams: 18 and 7 MiB of a container with 64. Packets inside the WireGuard device take a
+	// quarter (wgbind.Limit); 2,000 flows besides their buffers, the runtime and what it has not yet
+	// collected the rest.
+	streamMemoryPart, datagramMemoryPart = 3, 8
+	// datagramMemoryMax is for the datagrams where there is plenty, in bytes: 64 full queues of clients.
+	datagramMemoryMax = 64 << 20
+	// bufferMemoryMin is the least of both, in bytes: what stack.memory_max may be set to.
+	bufferMemoryMin = 1 << 20
 )

@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"math"
 	"testing"
 	"testing/fstest"
+
+	"vpngw/adapter"
 )
 
 func TestCgroupMemoryLimit(t *testing.T) {
@@ -50,5 +53,25 @@ func TestSetMemoryLimitYieldsToTheEnvironment(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "100MiB")
 	if got := SetMemoryLimit(); got != 0 {
 		t.Errorf("set %d although GOMEMLIMIT is set", got)
+	}
+}
+
+// The buffers of all connections and datagrams leave most of a small container's memory to the rest.
+func TestBuffersFitTheMemory(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		configured, memory int64
+		streams, datagrams int
+	}{
+		{128 * mib, math.MaxInt64, 128 * mib, 64 * mib}, // no limit
+		{128 * mib, 54 * mib, 18 * mib, 54 * mib / 8},   // a container with 64 MiB
+		{4 * mib, 54 * mib, 4 * mib, 54 * mib / 8},
+		{128 * mib, 0, mib, mib},
+	} {
+		var o adapter.Options
+		fit(&o, c.configured, c.memory)
+		if o.Limits.Memory != c.streams || o.Limits.DatagramMemory != c.datagrams {
+			t.Errorf("%d MiB configured, %d bytes of memory: %d and %d", c.configured/mib, c.memory, o.Limits.Memory, o.Limits.DatagramMemory)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net"
 	"net/netip"
+	"runtime/debug"
 
 	"golang.zx2c4.com/wireguard/tun"
 
@@ -31,7 +32,7 @@ func newStack(cfg *config.Config, f *forwarder) (*stack, error) {
 			Count:    cfg.Stack.KeepAliveCount,
 		},
 	}
-	options.Limits.Memory = int(cfg.Stack.MemoryMax)
+	fit(&options, int64(cfg.Stack.MemoryMax), debug.SetMemoryLimit(-1))
 	widen(&options, f.budgets)
 	n, err := adapter.New(options)
 	if err != nil {
@@ -47,6 +48,14 @@ func newStack(cfg *config.Config, f *forwarder) (*stack, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// fit bounds what connections and datagrams may hold: by what is configured, and where the process has
+// little memory by its parts of that. Else one client that asks for much and reads nothing could have
+// the kernel end the gateway of all.
+func fit(o *adapter.Options, configured, memory int64) {
+	o.Limits.Memory = int(min(configured, max(memory/streamMemoryPart, bufferMemoryMin)))
+	o.Limits.DatagramMemory = int(min(datagramMemoryMax, max(memory/datagramMemoryPart, bufferMemoryMin)))
 }
 
 // widen makes the stack's own bounds a little wider than the budgets, for all of which one client
