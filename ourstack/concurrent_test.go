@@ -324,3 +324,25 @@ func TestCloseRacesWithEverything(t *testing.T) {
 		}
 	}
 }
+
+// TestSYNsOfOneClientAtOnce: a SYN and its retransmission in two goroutines make one request.
+func TestSYNsOfOneClientAtOnce(t *testing.T) {
+	h, reqs := newHost(t, gatewayAddr), atomic.Int64{}
+	h.s.SetForwardTCP(func(*TCPRequest) { reqs.Add(1) })
+	const clients = 500
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for port := range clients {
+				from := fmt.Sprintf("%s:%d", clientAddr, 1000+port)
+				h.s.Input(h.now(), [][]byte{syn(from, serverEnd, 1)}, 0)
+			}
+		}()
+	}
+	wg.Wait()
+	if reqs.Load() != clients || h.s.Stats().Requests != clients {
+		t.Errorf("%d requests, %d wait", reqs.Load(), h.s.Stats().Requests)
+	}
+}

@@ -66,7 +66,7 @@ func (in *input) raiseRequest(t tcp.Tuple, handler func(*TCPRequest), minISS *se
 		r.cancel()
 		return dropClosed
 	}
-	if s.deadlines.set(&r.timer, r.deadline) {
+	if s.deadlines.set(&r.timer, in.now.Add(requestSilenceMin)) {
 		s.wake()
 	}
 	s.counters.requestsRaised.Add(1)

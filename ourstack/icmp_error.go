@@ -40,7 +40,7 @@ func (s *Stack) sendICMPError(now tcp.Instant, limit *limiter, src wire.Addr, tt
 	var b [icmpQuoteMax]byte
 	// "the ICMP datagram SHOULD contain as much of the original datagram as possible without the
 	// length of the ICMP datagram exceeding 576 bytes" RFC 1812 §4.3.2.3.
-	room := min(icmpQuoteMax, s.cfg.MTU) - wire.IPv4MinHeaderLen - wire.ICMPv4HeaderLen
+	room := min(icmpQuoteMax, s.mtuTo(about.Src)) - wire.IPv4MinHeaderLen - wire.ICMPv4HeaderLen
 	msg.Payload = pkt[:min(len(pkt), about.TotalLen, room)]
 	ip := wire.IPv4{
 		TotalLen: wire.IPv4MinHeaderLen + wire.ICMPv4HeaderLen + len(msg.Payload),

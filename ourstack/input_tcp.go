@@ -68,6 +68,9 @@ func (in *input) noConnection(t tcp.Tuple, local bool, minISS *seqnum.Value) dro
 		if why, done := r.segmentArrives(in.now, seg); done {
 			return why
 		}
+		if minISS == nil {
+			minISS = r.minISS
+		}
 	}
 	// "An incoming segment containing a RST is discarded." RFC 9293 §3.10.7.1
 	if seg.Flags&wire.FlagRST != 0 {

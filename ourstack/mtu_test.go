@@ -87,6 +87,16 @@ func TestMTUOfARemote(t *testing.T) {
 	}
 }
 
+// TestErrorFitsTheMTUOfARemote: what is larger would never arrive, nor be told of: an ICMP error causes none.
+func TestErrorFitsTheMTUOfARemote(t *testing.T) {
+	h := newHost(t, gatewayAddr)
+	setMTUs(t, h, map[string]int{clientAddr + "/32": 300})
+	h.recv(udpDatagram(clientAddr+":1", gatewayAddr+":9", make([]byte, 500)))
+	if out := h.packets(); len(out) != 1 || len(out[0]) != 300 {
+		t.Errorf("%d packets of up to %d bytes", len(out), largest(out))
+	}
+}
+
 func TestRelayBeyondTheMTUOfARemote(t *testing.T) {
 	h, _ := relayHost(t)
 	setMTUs(t, h, map[string]int{otherAddr + "/32": 1000})
