@@ -13,7 +13,6 @@ type keepAliveState struct {
 	cfg      KeepAliveConfig
 	lastSeen Instant // when the peer was last heard
 	probes   int     // unanswered
-	backoff  uint8
 	probeDue bool
 }
 
@@ -24,7 +23,7 @@ func (k *keepAliveState) interval() Duration {
 func (k *keepAliveState) count() int { return orDefault(k.cfg.Count, defaultKeepAliveCount) }
 
 // heard notes an acceptable segment. The timer is corrected lazily.
-func (k *keepAliveState) heard(_ *Conn, now Instant) {
+func (k *keepAliveState) heard(now Instant) {
 	k.lastSeen = now
 	k.probes = 0
 }

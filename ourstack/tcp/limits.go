@@ -37,7 +37,7 @@ const (
 	// (MUST-40); 40 ms is Linux's minimum.
 	delayedAckMax = 40 * Millisecond
 	// quickAcks is how many segments of data are acknowledged at once at the
-	// start of a connection and after idle, so that the peer's slow start is not held back.
+	// start of a connection, so that the peer's slow start is not held back.
 	quickAcks = 16
 
 	// maxOutOfOrderRanges bounds the list of out-of-order ranges: work per segment

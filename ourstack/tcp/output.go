@@ -84,7 +84,7 @@ func (c *Conn) pollSYN(now Instant, b []byte) int {
 
 // resendSYN makes our SYN or SYN-ACK due again before its timer, because the peer
 // showed that it did not get it.
-func (c *Conn) resendSYN(Instant) {
+func (c *Conn) resendSYN() {
 	if !c.sb.empty() && c.sb.lostHead == noSegment {
 		c.sb.markLost(c.sb.head)
 	}

@@ -78,7 +78,8 @@ func (c *Conn) sizeOf(t *txSegment) int {
 // oversize reports whether t no longer fits the path.
 func (c *Conn) oversize(t *txSegment) bool { return c.sizeOf(t) > c.fullSize() }
 
-// setPathMTU changes the size of segments from now on and cuts what is outstanding.
+// setPathMTU changes the size of segments from now on; what is outstanding the caller cuts, if
+// need be.
 func (c *Conn) setPathMTU(size int) {
 	c.pmtu = size
 	c.updateSMSS()

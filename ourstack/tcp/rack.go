@@ -84,7 +84,7 @@ func (r *rackState) onDSACK(c *Conn) {
 }
 
 // onExitRecovery narrows it again after recoveries without DSACK.
-func (r *rackState) onExitRecovery(*rttEstimator) {
+func (r *rackState) onExitRecovery() {
 	if r.reoWndPersist > 0 {
 		if r.reoWndPersist--; r.reoWndPersist == 0 {
 			r.reoWndMult = 1

@@ -96,7 +96,7 @@ func TestRACKWindowFollowsDSACK(t *testing.T) {
 			if r.reoWndMult == 1 {
 				s.fatalf("narrowed after %d recoveries", i)
 			}
-			r.onExitRecovery(&s.c.rtt)
+			r.onExitRecovery()
 		}
 		if r.reoWndMult != 1 {
 			s.fatalf("not narrowed after 16 recoveries")

@@ -202,7 +202,7 @@ func (c *Conn) lost(i uint32, now Instant) uint32 {
 // enterRecovery begins fast recovery (RFC 6675 §5 step 4, RFC 5681 §3.2 step 2).
 func (c *Conn) enterRecovery(a *ackWork) {
 	r := &c.rec
-	c.saveUndo(a.now)
+	c.saveUndo()
 	r.phase = recFast
 	r.point = c.sndNxt
 	r.recoverFS = max(a.prior, c.win.smss)
@@ -237,7 +237,7 @@ func (c *Conn) leaveRecovery(a *ackWork) {
 	r.force = false
 	r.frto.step = frtoOff
 	c.cc.onExitRecovery(&c.win, a.now)
-	c.rack.onExitRecovery(&c.rtt)
+	c.rack.onExitRecovery()
 }
 
 // updateCwnd lets proportional rate reduction or the congestion control set cwnd.

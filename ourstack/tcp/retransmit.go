@@ -88,7 +88,7 @@ func (c *Conn) onRexmitTimer(now Instant) {
 	c.counters.Timeouts++
 	c.pending = true
 	if c.state == StateSynSent || c.state == StateSynReceived {
-		c.resendSYN(now)
+		c.resendSYN()
 		c.rtt.backoff()
 		c.setRexmit(now)
 		return
@@ -109,7 +109,7 @@ func (c *Conn) onRexmitTimer(now Instant) {
 // enterRTO collapses the window and marks lost what can be. "once the loss is
 // repaired" the point of recovery is what was sent before (RFC 6582 §4).
 func (c *Conn) enterRTO(now Instant) {
-	c.saveUndo(now)
+	c.saveUndo()
 	flight := max(c.inFlight(), c.win.smss)
 	if c.sb.at(c.sb.head).flags&txSacked != 0 {
 		c.sb.forgetSACK() // RFC 6675 §5.1: "SHOULD … SACK information … discarded" when it reneged

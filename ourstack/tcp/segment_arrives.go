@@ -56,7 +56,7 @@ func (c *Conn) segmentArrivesSync(now Instant, seg *wire.TCP, ecn uint8) DropRea
 	}
 	c.updateTSRecent(now, seg)
 	c.receiveECN(seg, ecn)
-	c.alive.heard(c, now)
+	c.alive.heard(now)
 	if c.state == StateClosed {
 		return DropNone // LAST-ACK was acknowledged, or a RST is due
 	}
@@ -82,7 +82,7 @@ func (c *Conn) checkSequence(now Instant, seg *wire.TCP) DropReason {
 		if c.simultaneous(now, seg) {
 			return DropDuplicate // its ACK was all that was new
 		}
-		c.resendSYN(now) // the peer did not get our SYN-ACK
+		c.resendSYN() // the peer did not get our SYN-ACK
 		return DropDuplicate
 	}
 	if c.state == StateTimeWait && seg.Flags&wire.FlagFIN != 0 {
@@ -90,8 +90,8 @@ func (c *Conn) checkSequence(now Instant, seg *wire.TCP) DropReason {
 		// remote FIN. Acknowledge it, and restart the 2 MSL timeout."
 		c.timers.set(timerState, now.Add(c.cfg.timeWait()))
 	}
-	// An acceptable ACK on an old segment still counts: the peer may only be
-	// retransmitting because our ACK was lost, while its own ACK is fresh.
+	// "If an incoming segment is not acceptable, an acknowledgment should be sent in reply": the
+	// peer may only be retransmitting because our ACK was lost.
 	if len(seg.Payload) > 0 || seg.Flags&wire.FlagFIN != 0 {
 		c.noteDuplicateOld(seg)
 		c.ackNow() // never limited: the peer waits for it (bug class 29)

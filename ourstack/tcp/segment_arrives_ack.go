@@ -70,7 +70,6 @@ func (c *Conn) updateWindow(now Instant, seg *wire.TCP) {
 	}
 	if wnd > c.sndWnd {
 		c.timers.stop(timerPersist)
-		c.alive.backoff = 0
 	}
 	c.sndWnd = wnd
 	c.maxSndWnd = max(c.maxSndWnd, wnd)

@@ -49,7 +49,7 @@ func (c *Conn) segmentArrivesSynSent(now Instant, seg *wire.TCP) DropReason {
 	c.acceptECN(seg.Flags)
 	c.setState(StateSynReceived)
 	c.timers.set(timerUser, now.Add(synAckTimeout))
-	c.resendSYN(now)
+	c.resendSYN()
 	return DropNone
 }
 

@@ -22,7 +22,7 @@ type undoState struct {
 }
 
 // saveUndo begins an episode, unless one is under way.
-func (c *Conn) saveUndo(Instant) {
+func (c *Conn) saveUndo() {
 	if c.rec.phase != recOpen && c.rec.undo.valid {
 		c.rec.undo.resent = -1 // a second reduction: D-SACK counting no longer tells
 		return

@@ -18,7 +18,7 @@ func (c *Conn) Write(now Instant, p []byte) (int, error) {
 	room := c.sendRoom()
 	n := c.sndBuf.write(c.mem(), p, room)
 	if n > 0 {
-		c.queued(now)
+		c.pending = true
 	}
 	if n < min(len(p), room) {
 		c.awaitMemory()
@@ -61,7 +61,7 @@ func (c *Conn) CommitWrite(now Instant, n int) error {
 		return err
 	}
 	c.sndBuf.end = c.sndBuf.end.Add(seqnum.Size(n))
-	c.queued(now)
+	c.pending = true
 	return nil
 }
 
@@ -90,11 +90,6 @@ func (c *Conn) canWrite() error {
 		return ErrNotConnected
 	}
 	return nil
-}
-
-// queued notes that there is new text to send.
-func (c *Conn) queued(Instant) {
-	c.pending = true
 }
 
 // sndLimit is how many bytes may be queued, in flight included.
@@ -174,12 +169,9 @@ func (c *Conn) consumed(now Instant, n int) {
 // an abort" (RFC 9293 §3.6, MUST-12).
 func (c *Conn) readErr() error {
 	switch {
-	case c.finIn && (c.err == nil || c.user.closed):
-		return io.EOF
+	case c.finIn:
+		return io.EOF // everything the peer had to say was received, whatever came after
 	case c.err != nil:
-		if c.finIn {
-			return io.EOF // everything the peer had to say was received
-		}
 		return c.err
 	case c.rcvBuf.discard && c.state != StateSynSent && c.state != StateSynReceived:
 		return io.EOF
