@@ -320,7 +320,8 @@ func (c *Conn) Tuple() Tuple { return c.tuple }
 // Err is why the connection ended: nil while it has not, or if it ended orderly.
 func (c *Conn) Err() error { return c.err }
 
-// SoftError is the last error that did not end the connection (RFC 9293 §3.9.2.2).
+// SoftError is the last error that did not end the connection (RFC 9293 §3.9.2.2); nil if there was
+// none, or if the peer has been heard of since and the connection has rested.
 func (c *Conn) SoftError() error { return c.softErr }
 
 // Released reports whether the connection is CLOSED and has nothing left to

@@ -127,6 +127,37 @@ func TestBusyConnectionIsNotFrozen(t *testing.T) {
 	}
 }
 
+// TestPastDifficultyDoesNotKeepFromRest: a phone that slept while text was on its way, and has long taken it.
+func TestPastDifficultyDoesNotKeepFromRest(t *testing.T) {
+	cfg := &Config{MTU: 1420}
+	a, b, exchange := established(t, cfg, cfg)
+	now := Instant(2 * Second)
+	if _, err := a.Write(now, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for a.SoftError() == nil {
+		for a.Pending() {
+			a.PollSegment(now, make([]byte, 2000)) // it is lost
+		}
+		now = a.Deadline()
+		a.HandleTimeout(now)
+	}
+	exchange(now)
+	if _, err := b.Read(now, make([]byte, 9)); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		now = now.Add(idleShrink)
+		a.HandleTimeout(now)
+		b.HandleTimeout(now)
+		exchange(now)
+	}
+	a.TakeEvents()
+	if !a.AtRest() || !a.Freeze(new(Idle)) {
+		t.Error("not frozen")
+	}
+}
+
 func TestIdleIsSmall(t *testing.T) {
 	if n := unsafe.Sizeof(Idle{}); n > 512 {
 		t.Errorf("%d bytes", n)
