@@ -28,6 +28,9 @@
 // depend on what came before: "rss/idle" nothing, "rss/open" 2,000 connections that have carried a
 // byte each, "rss/load" everything.
 //
+// "beside" is what a round trip of a byte and a ping take while 64 bulk flows of the same client fill the
+// path; "share" what a second client with one bulk flow gets of it beside the first with 64: 0.5 is even.
+//
 // "small/64MiB" is vpngw alone, in a memory cgroup of 64 MiB: a burst of 2,000 connections, and bulk
 // transfers both ways while they are open. It fails if the gateway does not survive.
 //

@@ -13,9 +13,11 @@ import (
 const gatewayUID = 65532
 
 // startKernelGateway is the way to compare with: wireguard-go, a TUN device, the kernel.
-func (p *path) startKernelGateway(s settings, ours, theirs keys) {
+func (p *path) startKernelGateway(s settings, ours keys, clients []client) {
 	dev := p.startWireGuard(s, p.gateway, ours.private, wireguardPort)
-	p.gateway.Run("wg", "set", dev, "peer", theirs.public, "allowed-ips", clientTunnel+"/32")
+	for _, c := range clients {
+		p.gateway.Run("wg", "set", dev, "peer", c.keys.public, "allowed-ips", c.tunnel+"/32")
+	}
 	p.gateway.Run("ip", "addr", "add", gatewayTunnel+"/24", "dev", dev)
 	p.gateway.Run("sysctl", "-qw", "net.ipv4.ip_forward=1")
 	p.gateway.Run("nft", "add table ip nat; "+
@@ -28,21 +30,25 @@ private_key = %q
 listen_port = %s
 address = "%s/24"
 mtu = %s
-[[peer]]
-name = "client"
-public_key = %q
-allowed_ips = ["%s/32"]
 [admin]
 socket = "%s"
 `
 
+const peerConf = `[[peer]]
+name = "client%d"
+public_key = %q
+allowed_ips = ["%s/32"]
+`
+
 // startGateway runs vpngw as a user without rights, in a memory cgroup if memory is not 0.
-func (p *path) startGateway(s settings, ours, theirs keys, memory int64) {
+func (p *path) startGateway(s settings, ours keys, clients []client, memory int64) {
 	p.gateway.Run("sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647") // as in a container
 	dir := p.b.dir()
 	conf, socket := filepath.Join(dir, "vpngw.toml"), filepath.Join(dir, "vpngw.sock")
-	text := fmt.Sprintf(gatewayConf, ours.private, wireguardPort, gatewayTunnel, tunnelMTU, theirs.public,
-		clientTunnel, socket)
+	text := fmt.Sprintf(gatewayConf, ours.private, wireguardPort, gatewayTunnel, tunnelMTU, socket)
+	for i, c := range clients {
+		text += fmt.Sprintf(peerConf, i, c.keys.public, c.tunnel)
+	}
 	err := os.WriteFile(conf, []byte(text), 0o600)
 	if err == nil {
 		err = os.Chown(conf, gatewayUID, gatewayUID)

@@ -24,10 +24,15 @@ const (
 	gatewayInner  = "10.99.0.1"
 	upstreamAddr  = "10.99.0.2"
 	clientTunnel  = "10.8.0.2"
+	secondOuter   = "172.31.2.2"
+	secondGateway = "172.31.2.1" // the gateway as the second client sees it
+	secondTunnel  = "10.8.0.3"
 	gatewayTunnel = "10.8.0.1"
 	wireguardPort = "51820"
 	tunnelMTU     = "1420"
 	echoPort      = "7"
+	iperfPort     = "5201" // the program's own default
+	secondIperf   = "5202" // a server has one test at a time
 	http3Port     = "443"
 )
 
@@ -93,6 +98,7 @@ type path struct {
 	b                         *bench
 	name                      string // kernel or vpngw
 	client, gateway, upstream *lab.Host
+	second                    *lab.Host    // another client
 	process                   *lab.Process // the gateway's
 	debug                     string       // unix socket with its profiles; empty: none
 }
@@ -101,29 +107,49 @@ type path struct {
 // memory is the limit of the gateway's cgroup in bytes, 0 for none.
 func (b *bench) newPath(ctx context.Context, name string, s settings, memory int64) *path {
 	l := lab.New(b)
-	p := &path{b: b, name: name, client: l.Host("client"), gateway: l.Host("gateway"), upstream: l.Host("upstream")}
+	p := &path{b: b, name: name}
+	p.client, p.second, p.gateway, p.upstream = l.Host("client"), l.Host("second"), l.Host("gateway"), l.Host("upstream")
 	l.Link(p.client, clientOuter+"/24", p.gateway, gatewayOuter+"/24")
+	l.Link(p.second, secondOuter+"/24", p.gateway, secondGateway+"/24")
 	l.Link(p.gateway, gatewayInner+"/24", p.upstream, upstreamAddr+"/24")
 	p.startServers()
-	ours, theirs := newKeys(b), newKeys(b)
+	ours, clients := newKeys(b), []client{
+		{p.client, newKeys(b), clientTunnel, gatewayOuter},
+		{p.second, newKeys(b), secondTunnel, secondGateway},
+	}
 	switch name {
 	case "kernel":
-		p.startKernelGateway(s, ours, theirs)
+		p.startKernelGateway(s, ours, clients)
 	case "vpngw":
-		p.startGateway(s, ours, theirs, memory)
+		p.startGateway(s, ours, clients, memory)
 	}
-	dev := p.startWireGuard(s, p.client, theirs.private, "")
-	p.client.Run("wg", "set", dev, "peer", ours.public, "allowed-ips", "0.0.0.0/0",
-		"endpoint", gatewayOuter+":"+wireguardPort, "persistent-keepalive", "25")
-	p.client.Run("ip", "addr", "add", clientTunnel+"/24", "dev", dev)
-	p.client.Run("ip", "route", "add", "10.99.0.0/24", "dev", dev)
-	lab.Eventually(b, 20*time.Second, "a ping through the path "+name, func() error {
+	for _, c := range clients {
+		p.connect(ctx, s, ours, c)
+	}
+	return p
+}
+
+// client is a host that is a peer of the gateway.
+type client struct {
+	host    *lab.Host
+	keys    keys
+	tunnel  string // its address there
+	gateway string // outer address of the gateway
+}
+
+// connect starts WireGuard on a client and waits until it reaches the upstream.
+func (p *path) connect(ctx context.Context, s settings, gateway keys, c client) {
+	dev := p.startWireGuard(s, c.host, c.keys.private, "")
+	c.host.Run("wg", "set", dev, "peer", gateway.public, "allowed-ips", "0.0.0.0/0",
+		"endpoint", c.gateway+":"+wireguardPort, "persistent-keepalive", "25")
+	c.host.Run("ip", "addr", "add", c.tunnel+"/24", "dev", dev)
+	c.host.Run("ip", "route", "add", "10.99.0.0/24", "dev", dev)
+	lab.Eventually(p.b, 20*time.Second, "a ping through the path "+p.name, func() error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		_, err := p.client.Try(ctx, "ping", "-n", "-q", "-c", "1", "-W", "1", upstreamAddr)
+		_, err := c.host.Try(ctx, "ping", "-n", "-q", "-c", "1", "-W", "1", upstreamAddr)
 		return err
 	})
-	return p
 }
 
 // keys are a WireGuard key pair in base64.
@@ -195,7 +221,9 @@ func (p *path) startServers() {
 		p.b.Fatal(err)
 	}
 	p.upstream.Start("/usr/sbin/nginx", "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf"))
-	p.upstream.Start("iperf3", "-s", "-B", upstreamAddr)
+	for _, port := range []string{iperfPort, secondIperf} {
+		p.upstream.Start("iperf3", "-s", "-B", upstreamAddr, "-p", port)
+	}
 	ln, err := p.upstream.Listen(net.JoinHostPort(upstreamAddr, echoPort))
 	if err != nil {
 		p.b.Fatal(err)
@@ -203,7 +231,7 @@ func (p *path) startServers() {
 	p.b.Cleanup(func() { _ = ln.Close() })
 	go echo(ln)
 	p.serveHTTP3()
-	for _, port := range []string{"80", "5201"} {
+	for _, port := range []string{"80", iperfPort, secondIperf} {
 		lab.Eventually(p.b, 10*time.Second, "port "+port, func() error {
 			c, err := p.upstream.DialContext(context.Background(), "tcp4", net.JoinHostPort(upstreamAddr, port))
 			if err == nil {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"vpngw/test/lab"
 )
 
 // slack is how much longer than asked for a load program may take before it is killed.
@@ -37,6 +39,11 @@ type iperfSum struct {
 
 // iperf runs the client of iperf3 and returns its report and the CPU time of the gateway.
 func (p *path) iperf(ctx context.Context, d time.Duration, reverse bool, args ...string) (iperfReport, time.Duration, error) {
+	return p.iperfFrom(ctx, p.client, d, reverse, args...)
+}
+
+// iperfFrom is iperf on a host that need not be the client.
+func (p *path) iperfFrom(ctx context.Context, from *lab.Host, d time.Duration, reverse bool, args ...string) (iperfReport, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, d+slack)
 	defer cancel()
 	args = append([]string{"iperf3", "-J", "-c", upstreamAddr, "-t", strconv.Itoa(int(d / time.Second))}, args...)
@@ -45,7 +52,7 @@ func (p *path) iperf(ctx context.Context, d time.Duration, reverse bool, args ..
 	}
 	var report iperfReport
 	before := p.cpu()
-	out, err := p.client.Try(ctx, args...)
+	out, err := from.Try(ctx, args...)
 	used := p.cpu() - before
 	if jsonErr := json.Unmarshal([]byte(out), &report); err == nil {
 		err = jsonErr
