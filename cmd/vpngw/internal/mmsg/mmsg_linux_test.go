@@ -51,7 +51,7 @@ func TestRunsAreSegmented(t *testing.T) {
 }
 
 // socket is a non-blocking one on the loopback interface.
-func socket(t *testing.T) (fd int, at netip.AddrPort) {
+func socket(t testing.TB) (fd int, at netip.AddrPort) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
