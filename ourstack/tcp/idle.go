@@ -7,8 +7,8 @@ import "math"
 //
 // What it leaves out belongs to text on its way (there is none), or would be out of date: the
 // congestion control starts again from cwnd and ssthresh, as after any silence (RFC 5681 §4.1), and
-// pacing and delivery rate are measured anew. A soft error from before the peer was last heard of is
-// forgotten.
+// pacing and delivery rate are measured anew. Past difficulties are forgotten: what a recovery would
+// need to be undone, and a soft error from before the peer was last heard of.
 type Idle struct {
 	sendSpace
 	recvSpace
@@ -79,7 +79,7 @@ func (c *Conn) freezable() bool {
 	quiet := c.state == StateEstablished && !c.pending && c.events == 0 && c.err == nil && !c.softErrIsNew() &&
 		!c.rst.set && !c.user.finQueued && !c.user.closed && !c.user.wantWrite
 	send := c.sb.empty() && c.sndBuf.len() == 0 && c.sndBuf.end == c.sndNxt && c.sndBuf.q.n == 0 && !c.sndBuf.reserved &&
-		c.rec.phase == recOpen && !c.rec.cwrDue && !c.rec.windowProbeDue && !c.rec.undo.valid &&
+		c.rec.phase == recOpen && !c.rec.cwrDue && !c.rec.windowProbeDue &&
 		!c.rack.probeDue && !c.alive.probeDue && c.plp.probe == 0
 	receive := c.rcvBuf.unread() == 0 && c.rcvBuf.q.n == 0 && len(c.rcvBuf.ranges) == 0 && !c.rcvBuf.peeked &&
 		!c.rcvBuf.discard && !c.hasFin && !c.urgent && !c.ack.now && c.ack.unacked == 0 && !c.ack.hasDSACK && !c.ack.ece &&

@@ -142,6 +142,7 @@ func TestPastDifficultyDoesNotKeepFromRest(t *testing.T) {
 		now = a.Deadline()
 		a.HandleTimeout(now)
 	}
+	now = now.Add(20 * ms)
 	exchange(now)
 	if _, err := b.Read(now, make([]byte, 9)); err != nil {
 		t.Fatal(err)
