@@ -14,6 +14,9 @@ func (c *TCPConn) AwaitDelivery(limit time.Duration) error {
 		return c.opError("write", err)
 	}
 	defer c.wr.release()
+	if c.conn.AwaitDelivery() {
+		return nil // as usual, and without a timer
+	}
 	var late atomic.Bool
 	timer := time.AfterFunc(limit, func() {
 		late.Store(true)

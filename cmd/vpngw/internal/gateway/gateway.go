@@ -197,9 +197,9 @@ func (g *Gateway) Close(ctx context.Context) error {
 	closed := make(chan struct{})
 	go func() {
 		g.silence()
-		if told {
-			// The resets are on their way through the device, which does not say when they have
-			// left.
+		if told || g.stack.open() > 0 {
+			// The last packets are on their way through the device, which does not say when they
+			// have left: the resets, and the ends of what has just closed in order.
 			time.Sleep(closeGrace)
 		}
 		g.tunnel.dev.Close()

@@ -104,7 +104,7 @@ const (
 	upstreamKeepAliveInterval = 30 * time.Second
 	upstreamKeepAliveCount    = 8
 
-	// closeGrace is how long the device stays open after the last flows were reset, for the resets
+	// closeGrace is how long the device stays open after the last flows were ended, for the last packets
 	// to leave. A device that is not overloaded needs a millisecond.
 	closeGrace = 100 * time.Millisecond
 
@@ -115,6 +115,10 @@ const (
 	// settleMax bounds how long data that a destination sent before its reset may take to reach the
 	// client: some round trips of a slow path.
 	settleMax = 3 * time.Second
+
+	// deliverMax bounds how long a flow that has ended may take to deliver what the client has not got yet.
+	// Beyond it the stack delivers the rest by itself.
+	deliverMax = 5 * time.Minute
 
 	// filesReserved are kept from the budgets: the WireGuard sockets, the admin socket, logs,
 	// resolver.

@@ -48,9 +48,18 @@ func (t *tcpFlow) half(copyOne func() error, src tcpConn) {
 		}
 		t.abort(err)
 	case t.halves.Load() == 2:
-		_ = t.down.Close()
-		_ = t.up.Close()
+		t.closeBoth()
 	}
+}
+
+// closeBoth ends a flow whose directions have both ended in order. The flow goes on until the client has
+// all that the destination sent: so Drain waits for it, and the peer's budget counts it.
+func (t *tcpFlow) closeBoth() {
+	_ = t.up.Close()
+	if down, ok := t.down.(deliverer); ok {
+		_ = down.AwaitDelivery(deliverMax)
+	}
+	_ = t.down.Close()
 }
 
 // copyUp carries the client's data, and its FIN, to the destination.

@@ -192,8 +192,7 @@ func (e *eventPipe) end(w way) error {
 	e.over = e.over || both
 	e.mu.Unlock()
 	if both {
-		_ = e.down.Close()
-		_ = e.up.Close()
+		e.t.closeBoth()
 		return nil
 	}
 	return e.failure(w)

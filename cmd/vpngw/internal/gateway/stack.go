@@ -102,6 +102,12 @@ func (s *stack) count(c *Counters) {
 	c.IPv6Refused = stats.IPv6Refused
 }
 
+// open is how many TCP connections may still have something to send.
+func (s *stack) open() int {
+	stats := s.net.Stats()
+	return stats.Conns - stats.TimeWait
+}
+
 func (s *stack) close() { _ = s.net.Close() }
 
 // reason is the stack's word for an answer.
