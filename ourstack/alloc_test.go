@@ -103,3 +103,22 @@ func TestManyDestinationsDoNotAllocate(t *testing.T) {
 		t.Errorf("%.1f allocations for 1000 clients", allocs)
 	}
 }
+
+// TestBurstsOfPingsDoNotAllocate: a batch of one client's.
+func TestBurstsOfPingsDoNotAllocate(t *testing.T) {
+	h := newHost(t, gatewayAddr)
+	var pkts [][]byte
+	for seq := range uint16(128) {
+		pkts = append(pkts, echo(clientAddr, gatewayAddr, 1, seq, make([]byte, 56)))
+	}
+	step := func() {
+		h.s.Input(h.now(), pkts, 0)
+		for n := 1; n > 0; {
+			n = h.s.Output(h.now(), h.bufs, h.sizes, 16)
+		}
+	}
+	step()
+	if allocs := testing.AllocsPerRun(100, step); allocs != 0 {
+		t.Errorf("%.1f allocations for 128 pings", allocs)
+	}
+}

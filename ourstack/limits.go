@@ -157,11 +157,11 @@ const (
 	// each pause does not cost an allocation; udpFlowsKept and echoFlowsKept for how many destinations that
 	// of a bound socket and of the echo server, which answer a thousand active peers in turn.
 	relayFlowsKept, udpFlowsKept, echoFlowsKept = 256, 1024, 1024
-	// idleFlowsMax bounds all of them together, each with 0.6 to 1.4 KiB; every owner may keep one beyond it.
-	idleFlowsMax = 4096
+	// idleFlowsMax bounds all of them together, each with 0.6 to 4.6 KiB; every owner may keep one beyond it.
+	idleFlowsMax = 2048
 	// idleItemsMax is for how many datagrams, 24 bytes each, such a queue has room while it is kept, unless it
-	// is the only one of its owner: a burst's worth.
-	idleItemsMax = 32
+	// is the only one of its owner: what append makes for a batch of packets.
+	idleItemsMax = 192
 
 	// maxDatagrams and maxDatagramsPerSource bound the datagrams under reassembly; bytes of one
 	// source are bounded by a quarter of Limits.FragmentMemory.
