@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"vpngw/adapter"
 	"vpngw/config"
 )
 
@@ -137,6 +138,19 @@ func TestLimitsFitTheFileLimit(t *testing.T) {
 		}
 		if l.dials < 1 || l.tcpFlows < 1 || l.udpMappings < 1 || l.dials > max(1, l.tcpFlows) {
 			t.Errorf("%d files: %+v", files, l)
+		}
+	}
+}
+
+// A peer that closes connections and acknowledges nothing leaves them to the stack, where no budget counts
+// them any more.
+func TestOnePeerCannotFillTheStack(t *testing.T) {
+	for _, files := range []int{0, 1024, 65536} {
+		b := newBudgets(newLimits(files))
+		var o adapter.Options
+		widen(&o, b)
+		if left := o.Limits.Conns - o.Limits.ConnsPerRemote; left < b.tcp.limit/2 {
+			t.Errorf("%d files: %d of %d connections are left to others", files, left, b.tcp.limit)
 		}
 	}
 }

@@ -63,7 +63,9 @@ func fit(o *adapter.Options, configured, memory int64) {
 func widen(o *adapter.Options, b *budgets) {
 	l := &o.Limits
 	l.Conns = b.tcp.limit + stackSlack
-	l.ConnsPerRemote = l.Conns
+	// No peer gets more than half of the flows, see pool.check. What it has closed but does not acknowledge is
+	// in the stack alone, for minutes: that must not take the room of the others.
+	l.ConnsPerRemote = b.tcp.limit/2 + stackSlack
 	l.ForwardRequests = b.dials.limit + stackSlack
 	l.ForwardRequestsPerRemote = l.ForwardRequests
 	l.UDPSockets = b.udp.limit + stackSlack
