@@ -28,6 +28,7 @@ type Idle struct {
 	reoWndMult              uint8
 	reoWndPersist           uint8
 	reorderingSeen          bool
+	cwrDue                  bool
 	quick                   uint8
 
 	rcvBuf  int
@@ -59,7 +60,8 @@ func (c *Conn) Freeze(f *Idle) bool {
 		srtt: c.rtt.srtt, rttvar: c.rtt.rttvar, minRTT: c.rtt.minRTT(), minRTTAt: Instant(c.rtt.min.s[0].time),
 		lastSent: c.rec.lastSent, lastWnd: c.rec.lastWnd,
 		reoWndMult: c.rack.reoWndMult, reoWndPersist: c.rack.reoWndPersist, reorderingSeen: c.rack.reorderingSeen,
-		quick: c.ack.quick, rcvBuf: c.tune.rcvBuf, rcvRTT: c.tune.rtt, rcvCopy: c.tune.space, lastEcr: c.tune.lastEcr,
+		cwrDue: c.rec.cwrDue,
+		quick:  c.ack.quick, rcvBuf: c.tune.rcvBuf, rcvRTT: c.tune.rtt, rcvCopy: c.tune.space, lastEcr: c.tune.lastEcr,
 		tsOffset: c.tsOffset, tsRecent: c.tsRecent, tsRecentAt: c.tsRecentAt,
 		traffic: [4]uint64{c.counters.SegmentsIn, c.counters.SegmentsOut, c.counters.BytesIn, c.counters.BytesOut},
 	}
@@ -79,7 +81,7 @@ func (c *Conn) freezable() bool {
 	quiet := c.state == StateEstablished && !c.pending && c.events == 0 && c.err == nil && !c.softErrIsNew() &&
 		!c.rst.set && !c.user.finQueued && !c.user.closed && !c.user.wantWrite
 	send := c.sb.empty() && c.sndBuf.len() == 0 && c.sndBuf.end == c.sndNxt && c.sndBuf.q.n == 0 && !c.sndBuf.reserved &&
-		c.rec.phase == recOpen && !c.rec.cwrDue && !c.rec.windowProbeDue &&
+		c.rec.phase == recOpen && !c.rec.windowProbeDue &&
 		!c.rack.probeDue && !c.alive.probeDue && c.plp.probe == 0
 	receive := c.rcvBuf.unread() == 0 && c.rcvBuf.q.n == 0 && len(c.rcvBuf.ranges) == 0 && !c.rcvBuf.peeked &&
 		!c.rcvBuf.discard && !c.hasFin && !c.urgent && !c.ack.now && c.ack.unacked == 0 && !c.ack.hasDSACK && !c.ack.ece &&
@@ -104,7 +106,7 @@ func (c *Conn) Thaw(cfg *Config, t Tuple, f *Idle) {
 	c.startCongestion(f.lastSent)
 	c.win.cwnd, c.win.ssthresh, c.win.initial = f.cwnd, f.ssthresh, f.initial
 	c.win.clamp()
-	c.rec.lastSent, c.rec.lastWnd = f.lastSent, f.lastWnd
+	c.rec.lastSent, c.rec.lastWnd, c.rec.cwrDue = f.lastSent, f.lastWnd, f.cwrDue
 	c.rack.sampled = f.srtt != 0 // whatever probe was out has been answered
 	c.rack.reoWndMult, c.rack.reoWndPersist, c.rack.reorderingSeen = f.reoWndMult, f.reoWndPersist, f.reorderingSeen
 	c.ack.quick, c.ack.lastSent = f.quick, f.rcvNxt

@@ -188,3 +188,29 @@ func TestThawedConnectionRepairsAsBefore(t *testing.T) {
 		t.Errorf("%d ranges instead of %d, a sample: %v", a.rcvBuf.maxRanges, before, a.rack.sampled)
 	}
 }
+
+// TestThawedConnectionStillOwesCWR: a loss of the last text before the rest is announced with the first after it.
+func TestThawedConnectionStillOwesCWR(t *testing.T) {
+	run(t, Config{ECN: true}, func(s *script) {
+		seg := s.parse("SEW 0:0(0) win 65535 <mss 1000,sackOK>")
+		s.c.OpenPassive(s.now, &seg, 0)
+		s.want("SYN-ACK", "S.E 0:0(0) ack 1")
+		s.recv(". 1:1(0) ack 1")
+		s.write(100)
+		s.want("text", "P. 1:101(100) ack 1")
+		for s.c.counters.Timeouts == 0 {
+			s.waitTimer()
+			s.drain()
+		}
+		s.recv(". 1:1(0) ack 101")
+		s.pump(3 * idleShrink)
+		s.c.TakeEvents()
+		var f Idle
+		if !s.c.Freeze(&f) {
+			s.fatalf("not frozen")
+		}
+		s.c.Thaw(s.c.cfg, scriptTuple, &f)
+		s.write(100)
+		s.want("CWR", "P.W 101:201(100) ack 1")
+	})
+}
