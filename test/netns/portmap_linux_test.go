@@ -84,12 +84,25 @@ func wantStatus(t *testing.T, g *gateway, words ...string) {
 // at a port of the client, with its true source.
 func (n *network) wantTCPPort(at string, port int) {
 	n.t.Helper()
+	n.wantTCPPortFrom(n.upstream, at, port, func(from, outside net.Addr) bool { return from.String() == outside.String() })
+}
+
+// wantTCPHairpin is wantTCPPort from the client itself, which sees itself as the gateway's host (RFC 5382 §7.2).
+func (n *network) wantTCPHairpin(at string, port int) {
+	n.t.Helper()
+	n.wantTCPPortFrom(n.client, at, port, func(from, _ net.Addr) bool {
+		return strings.HasPrefix(from.String(), gatewayInner+":")
+	})
+}
+
+func (n *network) wantTCPPortFrom(h *lab.Host, at string, port int, rightSource func(from, outside net.Addr) bool) {
+	n.t.Helper()
 	l, err := n.client.Listen(fmt.Sprint(clientInner, ":", port))
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	outside, err := n.dial(n.upstream, at)
+	outside, err := n.dial(h, at)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -98,8 +111,8 @@ func (n *network) wantTCPPort(at string, port int) {
 		n.t.Fatal(err)
 	}
 	defer func() { _ = errors.Join(inside.Close(), outside.Close()) }() // an open one would hold the gateway's end up
-	if got, want := inside.RemoteAddr().String(), outside.LocalAddr().String(); got != want {
-		n.t.Errorf("the client sees %s, want %s", got, want)
+	if got := inside.RemoteAddr(); !rightSource(got, outside.LocalAddr()) {
+		n.t.Errorf("the client sees %v; outside it is %v", got, outside.LocalAddr())
 	}
 	_ = inside.SetDeadline(time.Now().Add(time.Minute))
 	for _, way := range [][2]net.Conn{{outside, inside}, {inside, outside}} {
@@ -202,6 +215,7 @@ func TestPortsByPCP(t *testing.T) {
 	}
 	wantStatus(t, g, "61081", clientInner+":8080")
 	n.wantTCPPort(gatewayInner+":61081", 8080)
+	n.wantTCPHairpin(gatewayInner+":61081", 8080)
 	n.wantUDPPort(gatewayInner+":61081", 8080)
 	if result, _, _ := ask(0, 7, tcp, 0); result != 2 {
 		t.Errorf("deleted with another nonce: result %d, want NOT_AUTHORIZED", result)

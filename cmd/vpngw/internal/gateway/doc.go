@@ -51,7 +51,8 @@
 //	pingcheck.go, idle.go           may this host have ping sockets?; idle timers
 //	policy.go, guard.go             may a peer reach it?
 //	resolver.go                     the DNS server at the gateway's address
-//	portmap.go, portmap_tcp.go      ports of this host that lead to clients who asked for them
+//	portmap.go, portmap_*.go        ports of this host that lead to clients who asked for them
+//	hairpin.go                      one client at another's port of this host
 //	budget.go, deadhost.go          fair shares; who did not answer
 //	limits.go, counters.go          every bound with its reason; every outcome counted
 //	peer.go, peertable.go           a peer and its open flows; source address to peer

@@ -26,14 +26,19 @@ type forwarder struct {
 	listenTCP func(at netip.AddrPort) (tcpListener, error)
 	inward    inward // set once the stack is there
 	ports     pool   // TCP ports that clients asked for; budgets.mu guards it
-	udpPorts  udpPorts
+	udpPorts  portTable[*udpMapping]
+	tcpPorts  portTable[*peerPort]
 	pings     pingFlows
 	poller    poller // of upstream TCP sockets
 
 	peers    atomic.Pointer[peerTable] // never nil
 	settings atomic.Pointer[config.Forward]
 	draining atomic.Bool
-	open     sync.WaitGroup // the flows of all peers
+
+	// portmapAddress is the address which clients are told that their ports have, where the
+	// configuration names one; nil otherwise.
+	portmapAddress atomic.Pointer[netip.Addr]
+	open           sync.WaitGroup // the flows of all peers
 }
 
 func newForwarder(log *slog.Logger, files int) *forwarder {
@@ -58,6 +63,11 @@ func (f *forwarder) configure(cfg *config.Config) {
 	network := cfg.Interface.Address.Masked()
 	f.policy.network.Store(&network)
 	f.policy.guard.setEndpoint(cfg.Interface.Endpoint)
+	var external *netip.Addr
+	if a := cfg.Portmap.ExternalAddress; cfg.Portmap.Enabled && a.IsValid() {
+		external = &a
+	}
+	f.portmapAddress.Store(external)
 	f.budgets.configure(s.MaxTCPFlowsPerPeer, s.MaxUDPFlowsPerPeer, s.MaxDialsPerPeer, s.MaxDialsPerDestination)
 	f.dead.configure(s.DeadHostMemory)
 }

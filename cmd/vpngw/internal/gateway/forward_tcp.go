@@ -40,7 +40,8 @@ type tcpFlow struct {
 	peer  *peer
 	src   netip.AddrPort
 	dst   netip.AddrPort
-	ttl   int // of our SYN: a hop less than the client's, as behind any router
+	inner *peerPort // whose port dst is; nil: nobody's
+	ttl   int       // of our SYN: a hop less than the client's, as behind any router
 	began time.Time
 
 	dialOnce  sync.Once    // returns the dial's budget
@@ -77,13 +78,14 @@ func (f *forwarder) admitTCP(req tcpRequest) (*tcpFlow, context.Context) {
 		return nil, nil
 	}
 	dst := req.destination()
-	if d := f.policy.decide(p, protoTCP, dst); d.verdict != verdictAllow {
+	d, inner := f.judgeTCP(p, dst)
+	if d.verdict != verdictAllow {
 		f.counters.tcpDenied.Add(1)
 		f.log.Debug("tcp denied", "peer", p.name(), "dst", dst, "rule", d.rule)
 		req.reject(d.verdict.answer())
 		return nil, nil
 	}
-	t := &tcpFlow{f: f, peer: p, src: req.client(), dst: dst, ttl: req.ttl() - 1, began: time.Now()}
+	t := &tcpFlow{f: f, peer: p, src: req.client(), dst: dst, inner: inner, ttl: req.ttl() - 1, began: time.Now()}
 	if !t.takeBudget() {
 		f.counters.tcpOverBudget.Add(1)
 		req.reject(answerNothing)
@@ -218,7 +220,7 @@ func (t *tcpFlow) gone() {
 func (t *tcpFlow) dialUpstream(ctx context.Context, req tcpRequest) (tcpConn, bool) {
 	// A timer is a third of a context with a deadline, which package net would also set on the socket.
 	limit := time.AfterFunc(t.f.settings.Load().DialTimeout, func() { t.cancelDial(errDialTimeout) })
-	up, err := t.f.dial(ctx, t.dst, t.ttl)
+	up, err := t.connect(ctx)
 	limit.Stop()
 	end, told := classifyDial(ctx, err)
 	t.remember(end)

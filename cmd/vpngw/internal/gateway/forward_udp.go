@@ -114,7 +114,7 @@ func (m *udpMapping) start() {
 		return
 	}
 	m.f.counters.udpMapped.Add(1)
-	m.f.udpPorts.add(m)
+	m.f.udpPorts.add(m.up.port(), m)
 	if m.admits == nil {
 		m.peer.rank(m)
 		m.idle.start(m.idleMax, func() { m.abort(nil) })
@@ -149,7 +149,7 @@ func (m *udpMapping) client() netip.AddrPort { return m.src }
 func (m *udpMapping) abort(error) {
 	m.idle.stop()
 	m.abortOnce.Do(func() {
-		m.f.udpPorts.remove(m)
+		m.f.udpPorts.remove(m.up.port(), m)
 		m.up.close()
 		m.down.close() // which ends what is pending, too
 		m.release()

@@ -82,6 +82,10 @@ const (
 	// portFlowsMax bounds the connections from outside that are open at one such port: above it they wait
 	// in the system's queue. What a busy file sharer has, and a sixteenth of what its peer may have.
 	portFlowsMax = 1024
+	// hairpinTries is how many source ports are tried for a connection from one client to another's port, all
+	// but the first at random from hairpinPortMin on: a second one is needed only if the same two ports, of
+	// two clients, are in use already.
+	hairpinTries, hairpinPortMin = 8, 1024
 	// acceptPause is the pause after an error of such a port: no file left, most likely.
 	acceptPause = 50 * time.Millisecond
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -99,8 +100,9 @@ type peerPort struct {
 	proto   proto
 	filters atomic.Pointer[[]portmap.Filter] // nil: everybody is admitted
 	closed  atomic.Bool
-	stop    func() // closes the socket
-	ended   func() // tells the server
+	slots   chan struct{} // of TCP: the flows that are open
+	stop    func()        // closes the socket
+	ended   func()        // tells the server
 }
 
 // openPort opens a port for a client: see portmap.Options.
@@ -197,20 +199,20 @@ func (p *peerPort) abort(error) {
 // admits reports whether what comes from src is for the client: the filters that it asked for say so,
 // and it may answer. Above all, nothing of this host reaches the client as from 127.0.0.1.
 func (p *peerPort) admits(src netip.AddrPort) bool {
-	if filters := p.filters.Load(); filters != nil {
-		admitted := false
-		for _, f := range *filters {
-			admitted = admitted || f.Admits(src)
-		}
-		if !admitted {
-			return false
-		}
+	if !p.filtersAdmit(src) {
+		return false
 	}
 	if p.proto == protoUDP { // which may come from another mapping
 		d, _ := p.f.judgeUDP(p.peer, src)
 		return d.verdict == verdictAllow
 	}
 	return p.f.policy.decide(p.peer, p.proto, src).verdict == verdictAllow
+}
+
+// filtersAdmit reports whether the filters that the client asked for, if any, admit src.
+func (p *peerPort) filtersAdmit(src netip.AddrPort) bool {
+	filters := p.filters.Load()
+	return filters == nil || slices.ContainsFunc(*filters, func(f portmap.Filter) bool { return f.Admits(src) })
 }
 
 func (s *stack) openUDP(client netip.AddrPort) (udpClient, error) {

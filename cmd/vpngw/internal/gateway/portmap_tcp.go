@@ -51,13 +51,16 @@ func (p *peerPort) openTCP(at netip.AddrPort) error {
 		return takenError(err)
 	}
 	stopped := make(chan struct{})
+	p.slots = make(chan struct{}, portFlowsMax)
 	p.stop = func() {
+		p.f.tcpPorts.remove(at.Port(), p)
 		close(stopped)
 		l.close()
 	}
+	p.f.tcpPorts.add(at.Port(), p)
 	if !p.peer.enter(p) {
 		b.release(&p.f.ports, p.peer, netip.AddrPort{})
-		l.close()
+		p.stop()
 		return errPeerRemoved
 	}
 	go func() {
@@ -71,10 +74,9 @@ func (p *peerPort) openTCP(at netip.AddrPort) error {
 // serveTCP carries the connections that arrive to the client. When as many as may be are open, more
 // wait in the system's queue, as with any server.
 func (p *peerPort) serveTCP(l tcpListener, stopped <-chan struct{}) {
-	slots := make(chan struct{}, portFlowsMax)
 	for {
 		select {
-		case slots <- struct{}{}:
+		case p.slots <- struct{}{}:
 		case <-stopped:
 			return
 		}
@@ -83,14 +85,14 @@ func (p *peerPort) serveTCP(l tcpListener, stopped <-chan struct{}) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil: // no file left, or the connection is gone already
-			<-slots
+			<-p.slots
 			select {
 			case <-stopped:
 				return
 			case <-time.After(acceptPause):
 			}
 		default:
-			p.carryTCP(up, src, func() { <-slots })
+			p.carryTCP(up, src, func() { <-p.slots })
 		}
 	}
 }

@@ -27,8 +27,8 @@
 //   - Mappings are not kept over a restart, for the same reason. A client that renews suggests the
 //     port it had, and gets it.
 //   - Mapping updates (§14.2): when the external address changes, the epoch starts anew (§8.5).
-//   - Among the peers themselves: a UDP port is reached by them too (hairpin, RFC 4787 §6), a TCP port of
-//     this host is not; they reach each other in the tunnel.
+//   - Among the peers themselves ports are reached too, unless peers are isolated from each other (hairpin,
+//     RFC 4787 §6, RFC 5382 §7.2). That is the gateway's affair; no packet of theirs leaves it.
 //   - TCP connections outlive their mapping (RFC 6886 §3.4 would reset them): they do not depend on it.
 //
 // # Files
