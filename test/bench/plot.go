@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html"
 	"os"
 	"slices"
+	"strings"
 )
 
-// panel is a part of the plot: one figure of one row, a bar for each stack.
+// panel is a part of the plot: one figure, a bar for each stack of one row, or if the row's name ends in "/"
+// a bar of ours for each row whose name begins so: a curve.
 type panel struct{ title, row, figure, unit string }
 
 var panels = []panel{
@@ -20,6 +23,8 @@ var panels = []panel{
 	{"… 64 at once", "wg/rr/64", "per s", "per s"},
 	{"connect, 1 KB echo, close", "wg/churn/32", "per s", "per s"},
 	{"An idle connection (less is better)", "direct/idle/10000", "bytes", "bytes"},
+	{"CPU of a round trip by busy connections, no WireGuard", "direct/among/", "CPU us/op", "µs"},
+	{"CPU of a datagram and its answer by peers, 1,000 active", "wg/peers/", "CPU us/op", "µs"},
 }
 
 // Sizes of the plot, in pixels.
@@ -31,6 +36,7 @@ const (
 	barHeight   = 14
 	barStep     = 19
 	panelHeight = 100
+	curveHeight = panelHeight + barStep // of the last line of panels, with the curves
 )
 
 var plotStacks = []struct{ name, label, colour string }{
@@ -42,7 +48,7 @@ var plotStacks = []struct{ name, label, colour string }{
 // writePlot draws the medians of results as SVG.
 func writePlot(file string, results []result) error {
 	var b bytes.Buffer
-	height := 40 + (len(panels)+1)/2*panelHeight
+	height := 40 + (len(panels)+1)/2*panelHeight + curveHeight - panelHeight
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", plotWidth, height)
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n")
 	fmt.Fprintf(&b, `<text x="10" y="22" font-size="14" font-weight="bold">Both ends in one process; medians. "no TCP": one copy, one checksum, wireguard-go's own bind</text>`+"\n")
@@ -53,26 +59,48 @@ func writePlot(file string, results []result) error {
 	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
+// bar is one value of a panel.
+type bar struct {
+	label, colour string
+	value         float64
+}
+
+// bars are a panel's, those that were measured.
+func (p panel) bars(results []result) (bars []bar) {
+	for _, r := range results {
+		if size, ok := strings.CutPrefix(r.Row, p.row); ok && strings.HasSuffix(p.row, "/") {
+			bars = append(bars, bar{grouped(size), plotStacks[0].colour, median(column(r.of("ours"), p.figure))})
+		} else if r.Row == p.row {
+			for _, s := range plotStacks {
+				bars = append(bars, bar{s.label, s.colour, median(column(r.of(s.name), p.figure))})
+			}
+		}
+	}
+	return slices.DeleteFunc(bars, func(b bar) bool { return b.value == 0 })
+}
+
+// grouped is a number with a comma before its last three digits.
+func grouped(s string) string {
+	if n := len(s) - 3; n > 0 {
+		return s[:n] + "," + s[n:]
+	}
+	return s
+}
+
 // draw draws a panel with its upper left corner at x, y.
 func (p panel) draw(b *bytes.Buffer, results []result, x, y int) {
-	at := slices.IndexFunc(results, func(r result) bool { return r.Row == p.row })
-	if at < 0 {
+	bars := p.bars(results)
+	if len(bars) == 0 {
 		return
 	}
-	values, most := make([]float64, len(plotStacks)), 0.0
-	for i, s := range plotStacks {
-		values[i] = median(column(results[at].of(s.name), p.figure))
-		most = max(most, values[i])
-	}
+	most := slices.MaxFunc(bars, func(a, b bar) int { return cmp.Compare(a.value, b.value) }).value
 	fmt.Fprintf(b, `<text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", x, y+14, html.EscapeString(p.title))
 	line := y + 22
-	for i, s := range plotStacks {
-		if values[i] == 0 {
-			continue
-		}
-		fmt.Fprintf(b, `<text x="%d" y="%d">%s</text>`, x, line+barHeight-3, s.label)
-		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, x+labelWidth, line, values[i]/most*barWidth, barHeight, s.colour)
-		fmt.Fprintf(b, `<text x="%.1f" y="%d">%s %s</text>`+"\n", float64(x+labelWidth+5)+values[i]/most*barWidth, line+barHeight-3, short(values[i]), p.unit)
+	for _, v := range bars {
+		width := v.value / most * barWidth
+		fmt.Fprintf(b, `<text x="%d" y="%d">%s</text>`, x, line+barHeight-3, v.label)
+		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, x+labelWidth, line, width, barHeight, v.colour)
+		fmt.Fprintf(b, `<text x="%.1f" y="%d">%s %s</text>`+"\n", float64(x+labelWidth+5)+width, line+barHeight-3, short(v.value), p.unit)
 		line += barStep
 	}
 }

@@ -51,9 +51,9 @@ var rows = []row{
 	{"direct/churn/32", without, func(s stack, d time.Duration) (figures, error) { return churn(s, true, 32, d) }},
 	{"direct/idle/10000", without, func(s stack, _ time.Duration) (figures, error) { return idle(s, 10000) }},
 	{"direct/idle/100000", alone, func(s stack, _ time.Duration) (figures, error) { return idle(s, 100000) }},
-	{"direct/among/64", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 64, d) }},
-	{"direct/among/1000", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 1000, d) }},
-	{"direct/among/10000", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 10000, d) }},
+	{"direct/among/64", without, func(s stack, d time.Duration) (figures, error) { return among(s, 64, d) }},
+	{"direct/among/1000", without, func(s stack, d time.Duration) (figures, error) { return among(s, 1000, d) }},
+	{"direct/among/10000", without, func(s stack, d time.Duration) (figures, error) { return among(s, 10000, d) }},
 	{"direct/among/100000", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 100000, d) }},
 }
 
