@@ -40,7 +40,7 @@ there and changes nothing in it. It runs like "vpngw run", see there.
 Clients are told to connect to the address that this host uses towards the
 internet, unless --endpoint names a better one. --endpoint, --address, --mtu,
 --dns and --peer shape the first run only; afterwards the configuration file
-says it.`,
+says it, and a flag that says something else causes a warning.`,
 		Example: `  vpngw up
   vpngw up --endpoint vpn.example.com:51820 --peer phone
   vpngw up --state /var/lib/vpngw --listen-port 443 --address 10.99.0.1/24`,
@@ -68,9 +68,6 @@ func (a *app) up(cmd *cobra.Command, f *upFlags) error {
 	_, err := os.Stat(path)
 	switch {
 	case err == nil:
-		if err := notOnSecondRun(cmd, path); err != nil {
-			return err
-		}
 		return a.serve(cmd, path, &f.runFlags, func(c *config.Config) {
 			a.sayUnused(cmd, c, f)
 			a.sayAgain(c, dir)
@@ -90,24 +87,6 @@ func (a *app) up(cmd *cobra.Command, f *upFlags) error {
 			a.sayf("vpngw: cannot show the first peer: %s", err)
 		}
 	})
-}
-
-// notOnSecondRun refuses flags that would silently do nothing. The environment may go on naming
-// them: a container's does at every start.
-func notOnSecondRun(cmd *cobra.Command, path string) error {
-	for name, key := range map[string]string{
-		"endpoint": "interface.endpoint", "address": "interface.address",
-		"mtu": "interface.mtu", "dns": "interface.client_dns", "peer": "",
-	} {
-		switch {
-		case !cmd.Flags().Changed(name):
-		case key == "":
-			return usagef("--%s names the first peer, and this is not the first run: add one with \"vpngw peer add\"", name)
-		default:
-			return usagef("--%s is for the first run, and there is a configuration already: change %s in %s", name, key, path)
-		}
-	}
-	return nil
 }
 
 // firstState makes the state directory of a first run. The port is tried first, so that a taken

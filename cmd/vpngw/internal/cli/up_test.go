@@ -95,11 +95,27 @@ func TestSecondUpStartsWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestFlagsOfTheFirstRunAreRefusedLater(t *testing.T) {
+// A container is started with the same flags each time.
+func TestFlagsOfTheFirstRunDoNotHinderLaterOnes(t *testing.T) {
 	b := newBench(t)
-	b.start("up", "--listen-port", "0").stop()
-	for _, flag := range []string{"--endpoint=a:1", "--address=10.9.0.1/24", "--dns=10.0.0.1", "--mtu=1300", "--peer=x"} {
-		b.refused(exitUsage, []string{strings.SplitN(flag, "=", 2)[0]}, "up", flag)
+	first := []string{"up", "--listen-port=0", "--endpoint=a.example", "--address=10.9.0.1/24", "--dns=10.0.0.1", "--mtu=1300", "--peer=x"}
+	b.start(first...).stop()
+	before := b.read("vpngw-state/vpngw.toml")
+	again := b.start(append([]string{"up"}, first[2:]...)...)
+	again.stop()
+	if strings.Contains(again.stderr.String(), "Warning") {
+		t.Errorf("the same as at the first run:\n%s", again.stderr)
+	}
+	for _, flag := range []string{"--endpoint=b:1", "--address=10.7.0.1/24", "--dns=10.0.0.2", "--mtu=1400", "--peer=y"} {
+		other := b.start("up", flag)
+		other.stop()
+		name, _, _ := strings.Cut(flag, "=")
+		if s := other.stderr.String(); strings.Count(s, "Warning: "+name+" ") != 1 {
+			t.Errorf("%s does nothing, in silence:\n%s", flag, s)
+		}
+	}
+	if after := b.read("vpngw-state/vpngw.toml"); after != before {
+		t.Errorf("the configuration was changed:\n%s", after)
 	}
 }
 

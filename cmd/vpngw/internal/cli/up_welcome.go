@@ -39,8 +39,8 @@ Clients are told to connect to %[4]s, UDP.`, cmd, peer, c.Interface.Address.Addr
 	return nil
 }
 
-// sayUnused warns of variables that say something else than the configuration, which a first run with them
-// would have made: changing one later changes nothing.
+// sayUnused warns of flags that say something else than the configuration, which a first run with them would
+// have made. It is no error: a container is started with the same ones each time, whatever its file says.
 func (a *app) sayUnused(cmd *cobra.Command, c *config.Config, f *upFlags) {
 	in := &c.Interface
 	endpoint, err := checkEndpoint(f.endpoint, in.ListenPort)
@@ -54,10 +54,19 @@ func (a *app) sayUnused(cmd *cobra.Command, c *config.Config, f *upFlags) {
 		{"mtu", strconv.Itoa(f.mtu), "mtu", strconv.Itoa(in.MTU)},
 		{"dns", fmt.Sprint(resolvers), "client_dns", fmt.Sprint(in.ClientDNS)},
 	} {
-		if has(cmd, v.flag) && v.says != v.holds {
-			a.sayf("Warning: $VPNGW_%s is for the first run alone. It says %s, but interface.%s in %s, which holds, is %s.",
-				strings.ToUpper(v.flag), v.says, v.key, c.Path, v.holds)
+		if !has(cmd, v.flag) || v.says == v.holds {
+			continue
 		}
+		name := "--" + v.flag
+		if !cmd.Flags().Changed(v.flag) {
+			name = "$VPNGW_" + strings.ToUpper(v.flag)
+		}
+		a.sayf("Warning: %s is for the first run alone. It says %s, but interface.%s in %s, which holds, is %s.",
+			name, v.says, v.key, c.Path, v.holds)
+	}
+	if has(cmd, "peer") && findPeer(c, f.peer) == nil {
+		a.sayf("Warning: --peer names the first peer of a first run, and this is not one: add %[1]s with \"%[2]s peer add %[1]s\".",
+			f.peer, a.program)
 	}
 }
 
