@@ -13,6 +13,7 @@ import (
 // runFlags are the flags of the verbs that run a gateway.
 type runFlags struct {
 	listenPort   int
+	portOfFile   bool // listenPort does not count
 	logLevel     string
 	logFormat    string
 	drainTimeout time.Duration
@@ -93,7 +94,7 @@ func (a *app) override(cmd *cobra.Command, f *runFlags) (func(*config.Config), e
 		return nil, usagef("--log-format %q is not a format: use text or json", f.logFormat)
 	}
 	return func(c *config.Config) {
-		if has(cmd, "listen-port") {
+		if has(cmd, "listen-port") && !f.portOfFile {
 			c.Interface.ListenPort = f.listenPort
 		}
 		if f.logLevel != "" {

@@ -68,6 +68,7 @@ func (a *app) up(cmd *cobra.Command, f *upFlags) error {
 	_, err := os.Stat(path)
 	switch {
 	case err == nil:
+		f.portOfFile = f.listenPort == 0 // what 0 became at the first run is what clients were told
 		return a.serve(cmd, path, &f.runFlags, func(c *config.Config) {
 			a.sayUnused(cmd, c, f)
 			a.sayAgain(c, dir)

@@ -146,6 +146,11 @@ func TestListenPortFromTheEnvironment(t *testing.T) {
 	if first.cfg.Interface.ListenPort == 0 {
 		t.Error("the first run does not use the port that it wrote down")
 	}
+	same := b.start("up")
+	same.stop()
+	if got, want := same.cfg.Interface.ListenPort, first.cfg.Interface.ListenPort; got != want {
+		t.Errorf("port %d, and clients were told %d", got, want)
+	}
 	b.env["VPNGW_LISTEN_PORT"] = "4567"
 	second := b.start("up")
 	second.stop()

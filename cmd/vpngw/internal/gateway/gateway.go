@@ -122,6 +122,11 @@ func (g *Gateway) Start(ctx context.Context) error {
 	}
 	g.stack, g.tunnel, g.phase, g.startedAt = stack, tunnel, phaseRunning, time.Now()
 	g.watch()
+	if g.cfg.Interface.ListenPort == 0 {
+		if state, err := tunnel.state(); err == nil {
+			g.log.Info("the system has chosen the UDP port", "listen_port", state.listenPort)
+		}
+	}
 	return nil
 }
 

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -83,6 +85,24 @@ func TestPhases(t *testing.T) {
 	closed, err := New(s.cfg, Options{})
 	if err != nil || closed.Close(ctx) != nil || closed.Start(ctx) == nil {
 		t.Error("closed before it was started, it starts")
+	}
+}
+
+func TestChosenPortIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	g, err := New(testConfig(t, 0), Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	port := g.Status().ListenPort
+	if err := g.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("listen_port=%d\n", port); !strings.Contains(log.String(), want) {
+		t.Errorf("no %q in\n%s", want, &log)
 	}
 }
 
