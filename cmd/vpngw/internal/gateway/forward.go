@@ -70,6 +70,7 @@ func (f *forwarder) configure(cfg *config.Config) {
 	f.portmapAddress.Store(external)
 	f.budgets.configure(s.MaxTCPFlowsPerPeer, s.MaxUDPFlowsPerPeer, s.MaxDialsPerPeer, s.MaxDialsPerDestination)
 	f.dead.configure(s.DeadHostMemory)
+	f.reviewIdle()
 }
 
 // sender returns the peer that a request comes from, or nil if it is to be dropped: its source

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,18 @@ func (m *udpMapping) ruleBy(port uint16) {
 // that the client has sent to, the longest of which counts. RFC 4787 §4.3 REQ-5.
 func (m *udpMapping) idleMax() time.Duration {
 	return m.f.settings.Load().UDPTimeout(uint16(m.rule.Load()))
+}
+
+// reviewIdle applies UDP timeouts that have changed to the mappings that are open.
+func (f *forwarder) reviewIdle() {
+	for _, p := range f.peers.Load().peers {
+		p.mu.Lock()
+		mappings := slices.Clone(p.mappings)
+		p.mu.Unlock()
+		for _, m := range mappings {
+			m.idle.review()
+		}
+	}
 }
 
 // idleRanks orders mappings by when they were last used, as far as that is known: a heap whose least

@@ -88,6 +88,31 @@ func TestUDPTimeoutsByPort(t *testing.T) {
 	}
 }
 
+// TestShorterUDPTimeoutsReachOpenMappings at the reload: what has been idle for longer ends at once, what has not
+// when it has.
+func TestShorterUDPTimeoutsReachOpenMappings(t *testing.T) {
+	inUDPWorld(t, func(t *testing.T, w *udpWorld) {
+		sip := netip.AddrPortFrom(dstA.Addr(), 5060)
+		w.reconfigure(func(f *config.Forward) {
+			f.UDPPortTimeouts = config.PortTimeouts{{First: 5060, Last: 5060, Timeout: time.Hour}}
+		})
+		long, recent := w.send("10.8.0.2:5000", "q", sip), w.send("10.8.0.2:5001", "q", sip)
+		time.Sleep(2 * time.Minute)
+		recent.sock.in <- datagram{text: "q", addr: sip}
+		synctest.Wait()
+		w.reconfigure(func(f *config.Forward) {
+			f.UDPPortTimeouts = config.PortTimeouts{{First: 5060, Last: 5060, Timeout: time.Minute}}
+		})
+		if !long.sock.isClosed() || recent.sock.isClosed() {
+			t.Errorf("after the reload: idle for 2m %v, just used %v", long.sock.isClosed(), recent.sock.isClosed())
+		}
+		time.Sleep(time.Minute)
+		if !recent.sock.isClosed() {
+			t.Error("open after its new timeout")
+		}
+	})
+}
+
 // TestUDPHairpin: a client reaches another's mapping, and its own, at its external address; it is seen
 // at its own external port; the host itself stays guarded.
 func TestUDPHairpin(t *testing.T) {

@@ -36,9 +36,22 @@ func (t *idleTimer) start(limit func() time.Duration, fire func()) {
 	}
 }
 
+// review looks at the limit again, which may have become less since the timer was set.
+func (t *idleTimer) review() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.timer != nil && !t.over {
+		t.timer.Reset(max(0, t.left()))
+	}
+}
+
+func (t *idleTimer) left() time.Duration {
+	return t.limit() - (time.Since(t.epoch) - time.Duration(t.used.Load()))
+}
+
 func (t *idleTimer) look() {
 	t.mu.Lock()
-	left := t.limit() - (time.Since(t.epoch) - time.Duration(t.used.Load()))
+	left := t.left()
 	if t.over || left > 0 {
 		if !t.over {
 			t.timer.Reset(left)

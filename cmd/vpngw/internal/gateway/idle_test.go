@@ -44,6 +44,29 @@ func TestIdleTimerFollowsItsLimit(t *testing.T) {
 	})
 }
 
+func TestIdleTimerReviewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var idle idleTimer
+		began := time.Now()
+		idle.init(began)
+		idle.review() // before its start: nothing
+		var limit atomic.Int64
+		limit.Store(int64(time.Hour))
+		fired := make(chan time.Time, 10)
+		idle.start(func() time.Duration { return time.Duration(limit.Load()) }, func() { fired <- time.Now() })
+		limit.Store(int64(time.Minute))
+		idle.review()
+		if at := <-fired; at.Sub(began) != time.Minute {
+			t.Errorf("fired after %v", at.Sub(began))
+		}
+		idle.review()
+		time.Sleep(2 * time.Hour)
+		if len(fired) != 0 {
+			t.Error("fired again")
+		}
+	})
+}
+
 func TestIdleTimerStopsBeforeAndAfterItsStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, before := range []bool{true, false} {
