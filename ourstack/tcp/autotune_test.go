@@ -187,3 +187,30 @@ func TestGrowthDoesNotOverflow(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeSegmentsUnderPressure: the window that scarce memory leaves is worth an update also where
+// segments are large; else the peer would wait for its persist timer each time.
+func TestLargeSegmentsUnderPressure(t *testing.T) {
+	for _, cfg := range []Config{{MTU: 1420}, {MTU: 9000}, {MTU: 40000}, {MTU: 65535}, {RcvBufMax: 5000}} {
+		mem := &poolMemory{}
+		cfg.Memory = mem
+		run(t, cfg, func(s *script) {
+			mem.press = 0
+			s.passive("mss 65000,sackOK,wscale 7")
+			mem.press = 2
+			size := int(s.c.rcvMSS())
+			for next := 1; ; next += size {
+				size = min(size, int(s.c.rcvNxt.Size(s.c.rcvAdv)))
+				if size == 0 {
+					break
+				}
+				s.recv(seqRangeText("", next, size) + " ack 1")
+				s.drain()
+			}
+			s.read(s.c.rcvBuf.unread())
+			if segs := s.drain(); len(segs) != 1 || segs[0].Wnd == 0 {
+				s.fatalf("MTU %d: no window update: %+v", s.c.cfg.MTU, segs)
+			}
+		})
+	}
+}

@@ -15,7 +15,8 @@ import "vpngw/ourstack/seqnum"
 func (c *Conn) rightEdge() seqnum.Value {
 	free := c.tune.rcvBuf - c.rcvBuf.unread()
 	if c.mem().Pressure() > 1 {
-		free = min(free, c.cfg.rcvBufInit()/4-c.rcvBuf.unread())
+		// Not less than is worth an update, or the peer would wait for its persist timer.
+		free = min(free, max(c.cfg.rcvBufInit()/4, c.updateStep())-c.rcvBuf.unread())
 	}
 	return c.rcvNxt.Add(seqnum.Size(max(free, 0)))
 }
