@@ -143,32 +143,47 @@ func TestFixedReadBufferIsNotTuned(t *testing.T) {
 	})
 }
 
-func TestSendBufferFollowsCwnd(t *testing.T) {
+// TestSendBufferFollowsFlight: whatever is in flight, there is room behind it, up to the maximum and
+// up to unsentMax.
+func TestSendBufferFollowsFlight(t *testing.T) {
 	run(t, Config{SndBufMax: 300000}, func(s *script) {
 		s.passive("mss 1000,sackOK,wscale 7")
 		if got := s.c.Info(s.now).SndBuf; got != DefaultSndBufInit {
 			s.fatalf("%d at first", got)
 		}
-		last := 0
-		for range 40 {
+		fill := func() (queued int) {
 			p := make([]byte, max(0, s.c.sendRoom()))
 			stacktest.FillPayload(p, s.c.sndBuf.end)
 			if _, err := s.c.Write(s.now, p); err != nil {
 				s.fatalf("%v", err)
 			}
-			s.pump(ms)
-			for s.c.sndUna != s.c.sndNxt { // every second segment
-				ack := min(int(s.c.sndUna-s.iss)+2000, int(s.c.sndNxt-s.iss))
-				s.recv(". 1:1(0) ack " + itoa(ack) + " win 65000")
+			return len(p)
+		}
+		last := 0
+		for range 40 {
+			for fill() > 0 { // as long as text leaves
+				sent := s.c.sndNxt
+				if s.pump(ms); s.c.sndNxt == sent {
+					break
+				}
 			}
 			got := s.c.Info(s.now).SndBuf
 			if got < last {
 				s.fatalf("shrank from %d to %d without a loss", last, got)
 			}
 			last = got
+			for s.c.sndUna != s.c.sndNxt { // every second segment
+				ack := min(int(s.c.sndUna-s.iss)+2000, int(s.c.sndNxt-s.iss))
+				s.recv(". 1:1(0) ack " + itoa(ack) + " win 65000")
+			}
 		}
 		if last != 300000 {
 			s.fatalf("%d at the end", last)
+		}
+		s.recv(". 1:1(0) ack " + itoa(int(s.c.sndNxt-s.iss)) + " win 0")
+		fill()
+		if n := s.c.Info(s.now).Unsent; n != unsentMax {
+			s.fatalf("%d bytes behind a closed window", n)
 		}
 	})
 }

@@ -14,6 +14,11 @@ const (
 	// that cwnd can be filled while as much again waits for acknowledgement.
 	DefaultSndBufMax = 16 << 20
 
+	// unsentMax, in bytes, is what a writer may queue behind what is in flight: a batch of full packets
+	// (128, 175 KB), so that none leaves half empty, and a little more. What waits longer has left
+	// the cache before it is sent; a writer is woken when a third of it has gone.
+	unsentMax = 192 << 10
+
 	// DefaultUserTimeout is R2 for data: at least 100 s by RFC 9293 §3.8.3
 	// (SHLD-11); 15 min is close to Linux's 924 s.
 	DefaultUserTimeout = 15 * 60 * Second
@@ -37,7 +42,9 @@ const (
 	// (MUST-40); 40 ms is Linux's minimum.
 	delayedAckMax = 40 * Millisecond
 	// quickAcks is how many segments of data are acknowledged at once at the
-	// start of a connection, so that the peer's slow start is not held back.
+	// start of a connection, so that the peer's slow start is not held back, and after disorder,
+	// where a window of a few segments would wait for delayed ACKs (Linux' quick-ACK mode also
+	// begins at duplicates): worth 1 % at 20 ms and 1 % of loss, 2 % at 100 ms and 3 %.
 	quickAcks = 16
 
 	// maxOutOfOrderRanges bounds the list of out-of-order ranges: work per segment

@@ -99,9 +99,9 @@ func (c *Conn) sndLimit() int {
 	}
 	n := c.cfg.sndBufInit()
 	if c.mem().Pressure() == 0 {
-		// As much again as may be in flight waits behind it. What is outstanding can
-		// exceed cwnd by far while a hole is repaired.
-		n = max(n, min(int(max(c.outstanding(), c.win.cwnd))+int(c.win.cwnd), c.cfg.sndBufMax()))
+		// Behind what is in flight, which can exceed cwnd by far while a hole is repaired, waits
+		// up to as much again as may be.
+		n = max(n, min(int(c.outstanding())+min(int(c.win.cwnd), unsentMax), c.cfg.sndBufMax()))
 	}
 	return n
 }
