@@ -3,6 +3,8 @@ package cli
 import (
 	"io"
 	"net/netip"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -89,6 +91,18 @@ func parseResolvers(words []string) ([]netip.Addr, error) {
 	return resolvers, nil
 }
 
+// warnExposed warns if what was printed, secrets, went into a file that others may read.
+func (a *app) warnExposed() {
+	file, ok := a.stdout.(*os.File)
+	if !ok || runtime.GOOS == "windows" { // where permissions mean nothing
+		return
+	}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		a.sayf("Warning: this holds a secret key, and the file that it goes into is open to other users (mode %04o): chmod 600 it.",
+			info.Mode().Perm())
+	}
+}
+
 // show prints the client configuration of p, a peer of c, as the flags want it: text always, the
 // QR code and the image if asked for.
 func (f *clientFlags) show(a *app, c *config.Config, p *config.Peer) error {
@@ -106,6 +120,7 @@ func (f *clientFlags) show(a *app, c *config.Config, p *config.Peer) error {
 	if _, err := io.WriteString(a.stdout, text); err != nil {
 		return err
 	}
+	a.warnExposed()
 	if !f.qr && f.png == "" {
 		return nil
 	}

@@ -61,7 +61,7 @@ show" can print the configuration again; --forget-key prints it this once only.
 A client that made its own key pair gives its public key with --public-key.
 
 NAME is lower-case letters, digits and hyphens.`,
-		Example: `  vpngw peer add laptop > laptop.conf
+		Example: `  (umask 077; vpngw peer add laptop > laptop.conf)
   vpngw peer add phone --qr
   vpngw peer add server --public-key "$(cat server.pub)" --ip 10.8.0.50
   vpngw peer add tablet --png tablet.png --allowed-ips 192.168.10.0/24`,

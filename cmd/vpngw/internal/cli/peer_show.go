@@ -12,7 +12,7 @@ func (a *app) peerShowCommand() *cobra.Command {
 		Long: `Print the wg-quick configuration for a client on standard output, and nothing
 else there. It holds the client's private key if that was made and kept here;
 otherwise a comment stands in its place. No running gateway is touched.`,
-		Example: `  vpngw peer show laptop > laptop.conf
+		Example: `  (umask 077; vpngw peer show laptop > laptop.conf)
   vpngw peer show phone --qr
   vpngw peer show phone --png phone.png --dns 10.0.0.53`,
 		Args:              oneName,

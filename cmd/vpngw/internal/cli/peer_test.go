@@ -240,3 +240,26 @@ func TestPeersDirErrorsSayWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+func TestSecretsInAnOpenFileCauseAWarning(t *testing.T) {
+	b := newBench(t)
+	b.fixture()
+	for mode, want := range map[os.FileMode]int{0o644: 1, 0o600: 0} {
+		f, err := os.OpenFile(fmt.Sprintf("%o.conf", mode), os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Chmod(mode); err != nil {
+			t.Fatal(err)
+		}
+		var stderr syncBuffer
+		a := b.app(nil, &stderr)
+		a.stdout = f
+		if status := a.run(t.Context(), []string{"peer", "show", "phone"}); status != exitDone || f.Close() != nil {
+			t.Errorf("status %d", status)
+		}
+		if strings.Count(stderr.String(), "open to other users (mode 0644)") != want {
+			t.Errorf("mode %o: %s", mode, &stderr)
+		}
+	}
+}
