@@ -17,7 +17,7 @@ type TCPRequest struct {
 	stack  *Stack
 	remote *remote
 	tuple  tcp.Tuple
-	syn    wire.TCP // options and all, without payload
+	syn    wire.TCP // options and all, without payload; mu guards its timestamp until it is answered
 	ecn    uint8
 	ttl    uint8         // of the SYN as it arrived
 	minISS *seqnum.Value // least ISS if the tuple is reused; nil if it is not
@@ -79,7 +79,7 @@ func (in *input) raiseRequest(t tcp.Tuple, handler func(*TCPRequest), minISS *se
 func (r *TCPRequest) segmentArrives(now tcp.Instant, seg *wire.TCP) (why dropReason, done bool) {
 	switch {
 	case isSYN(seg) && seg.Seq == r.syn.Seq:
-		r.joined(now)
+		r.joined(now, &seg.Opts)
 		return dropRequestJoined, true
 	case isSYN(seg):
 		r.cancel() // the client began anew
@@ -97,10 +97,17 @@ func (r *TCPRequest) segmentArrives(now tcp.Instant, seg *wire.TCP) (why dropRea
 	}
 }
 
-// joined notes a retransmitted SYN.
-func (r *TCPRequest) joined(now tcp.Instant) {
+// joined notes a retransmitted SYN with its options. Its timestamp is the one to echo: the client
+// measures the round trip by it, and not the time that the destination has taken (RFC 7323 §4.3).
+func (r *TCPRequest) joined(now tcp.Instant, o *wire.Options) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.answered {
+		return
+	}
+	if t := &r.syn.Opts; t.HasTimestamps && o.HasTimestamps && int32(o.TSVal-t.TSVal) > 0 {
+		t.TSVal = o.TSVal
+	}
 	gap := now.Sub(r.lastSYN)
 	silence := min(max(requestSilenceFactor*gap+tcp.Second, requestSilenceMin), requestSilenceMax)
 	r.lastSYN = now

@@ -213,6 +213,22 @@ func TestForwardCanceledBySilence(t *testing.T) {
 	}
 }
 
+// TestForwardEchoesTheLastSYN: the client measures its first round trip by the timestamp that the SYN-ACK
+// echoes (RFC 7323 §4.1): not from a SYN that it sent while the destination was not yet found.
+func TestForwardEchoesTheLastSYN(t *testing.T) {
+	h, reqs := forwarding(t)
+	for _, ts := range []uint32{1000, 2000, 4000, 1000} { // the last one was delayed in the network
+		h.recv(segment(clientEnd, serverEnd, wire.TCP{Flags: wire.FlagSYN, Seq: 100, Opts: clientOptions(ts)}))
+		h.after(second)
+	}
+	if _, err := (*reqs)[0].Accept(h.now()); err != nil {
+		t.Fatal(err)
+	}
+	if synack := onlySegment(t, h); synack.Opts.TSEcr != 4000 {
+		t.Errorf("TSecr %d", synack.Opts.TSEcr)
+	}
+}
+
 // TestForwardLimits: requests of one client and of all are bounded; a good client of another address
 // gets through while one fills its share (bug 25 of the list, trap 4).
 func TestForwardLimits(t *testing.T) {
