@@ -82,7 +82,8 @@ func (c *Conn) checkSequence(now Instant, seg *wire.TCP) DropReason {
 		if c.simultaneous(now, seg) {
 			return DropDuplicate // its ACK was all that was new
 		}
-		c.resendSYN() // the peer did not get our SYN-ACK
+		c.updateTSRecent(now, seg) // it measures its first round trip by what our SYN-ACK echoes
+		c.resendSYN()              // which it did not get
 		return DropDuplicate
 	}
 	if c.state == StateTimeWait && seg.Flags&wire.FlagFIN != 0 {

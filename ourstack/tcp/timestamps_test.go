@@ -277,3 +277,23 @@ func TestTextOvertakenByARetransmission(t *testing.T) {
 		s.wantDrop(s.recv("P. 301:401(100) ack 1 <TS val 1003 ecr 0>"), DropPAWS) // sequence numbers may have turned
 	})
 }
+
+// TestRepeatedSYNIsEchoed: the peer, whose SYN-ACK was lost, measures its first round trip from the SYN
+// that the next one answers.
+func TestRepeatedSYNIsEchoed(t *testing.T) {
+	run(t, Config{}, func(s *script) {
+		s.synIn("mss 1460,TS val 1000 ecr 0")
+		s.want("SYN-ACK", "S. 0:0(0) ack 1")
+		s.now = s.now.Add(Second)
+		s.recv("S 0:0(0) win 65535 <mss 1460,TS val 2000 ecr 0>")
+		for _, seg := range s.drain() {
+			if seg.Flags&wire.FlagSYN == 0 || seg.Opts.TSEcr != 2000 {
+				s.fatalf("echoes %d", seg.Opts.TSEcr)
+			}
+		}
+		s.recv("S 0:0(0) win 65535 <mss 1460,TS val 1000 ecr 0>") // delayed in the network
+		if seg := s.drain()[0]; seg.Opts.TSEcr != 2000 {
+			s.fatalf("echoes %d", seg.Opts.TSEcr)
+		}
+	})
+}
