@@ -165,7 +165,7 @@ func (c *TCPConn) waitRoom() error {
 	defer c.wr.release()
 	for {
 		armed := c.wr.arm()
-		_, err := c.conn.WriteSpace()
+		_, err := c.conn.WriteSpace(make([][]byte, 0, 1))
 		if err == nil {
 			return c.opError("write", c.conn.CommitWrite(c.net.now(), 0))
 		}

@@ -15,8 +15,12 @@ type Source struct {
 	step  func(fd uintptr) bool
 }
 
-// NewSource prepares r for ReadStep of c. ok is false for other types than those named.
-func (c *TCPConn) NewSource(r io.Reader) (s *Source, ok bool) {
+// A VectorRead is readv(2): it reads into one slice after the other. The standard library has none.
+type VectorRead func(fd int, p [][]byte) (n int, err error)
+
+// NewSource prepares r for ReadStep of c. With readv, which may be nil, a step needs fewer system calls.
+// ok is false for other types than those named.
+func (c *TCPConn) NewSource(r io.Reader, readv VectorRead) (s *Source, ok bool) {
 	src, ok := asStreamSocket(r)
 	if !ok {
 		return nil, false
@@ -25,7 +29,7 @@ func (c *TCPConn) NewSource(r io.Reader) (s *Source, ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	s = &Source{copy: socketCopy{conn: c, src: src}, raw: raw}
+	s = &Source{copy: socketCopy{conn: c, src: src, readv: readv}, raw: raw}
 	s.step = func(fd uintptr) bool {
 		s.empty = !s.copy.step(fd)
 		return true // never wait

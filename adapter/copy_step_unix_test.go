@@ -7,9 +7,13 @@ import (
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"vpngw/ourstack/tcp"
 )
 
 // stepping copies from an OS socket to c and back by steps alone. On the side of c a step is tried only
@@ -17,7 +21,7 @@ import (
 // directions have ended.
 func stepping(t *testing.T, c *TCPConn, outer *net.TCPConn) error {
 	t.Helper()
-	source, ok := c.NewSource(outer)
+	source, ok := c.NewSource(outer, readv)
 	if !ok {
 		t.Fatal("no source")
 	}
@@ -66,6 +70,20 @@ func stepping(t *testing.T, c *TCPConn, outer *net.TCPConn) error {
 	return errors.Join(err, <-up, c.Close(), outer.Close())
 }
 
+// readv is readv(2) by read(2).
+func readv(fd int, p [][]byte) (total int, err error) {
+	for _, b := range p {
+		n, err := syscall.Read(fd, b)
+		if total += max(n, 0); n < len(b) {
+			if total > 0 {
+				err = nil
+			}
+			return total, err
+		}
+	}
+	return total, nil
+}
+
 func TestStepsCopyAll(t *testing.T) {
 	p := newPair(t, Options{}, Options{})
 	ca, cb := p.connect(t)
@@ -100,7 +118,7 @@ func TestStepsDoNotWait(t *testing.T) {
 	p := newPair(t, Options{}, Options{WriteBuffer: 64 << 10})
 	_, cb := p.connect(t)
 	outer, far := tcpLoopback(t)
-	source, ok := cb.NewSource(outer)
+	source, ok := cb.NewSource(outer, readv)
 	if !ok {
 		t.Fatal("no source")
 	}
@@ -121,6 +139,72 @@ func TestStepsDoNotWait(t *testing.T) {
 	if _, err := cb.WriteStep(outer); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("WriteStep after Close: %v", err)
 	}
+}
+
+// TestStepsReadManyBlocksAtOnce: a source that has much is read in large pieces, and one that has little
+// takes no more memory than that.
+func TestStepsReadManyBlocksAtOnce(t *testing.T) {
+	var lost atomic.Bool
+	p := newPairFiltered(t, Options{}, Options{}, nil, func([]byte) bool { return !lost.Load() })
+	ca, cb := p.connect(t)
+	if err := cb.SetWriteBuffer(1 << 20); err != nil {
+		t.Fatal(err)
+	}
+	outer, far := unixPair(t)
+	most := 0
+	source, ok := cb.NewSource(outer, func(fd int, p [][]byte) (int, error) {
+		most = max(most, len(p))
+		return readv(fd, p)
+	})
+	if !ok {
+		t.Fatal("no source")
+	}
+	read := func(n int) { // writes n bytes, which the socket holds, and reads them
+		t.Helper()
+		if _, err := far.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+		want, err := source.copy.total+int64(n), error(nil)
+		for err == nil {
+			err = source.ReadStep()
+		}
+		if err != ErrNotReady || source.copy.total != want { //nolint:errorlint // as it is
+			t.Fatalf("%d bytes, want %d: %v", source.copy.total, want, err)
+		}
+	}
+	const size = 128 << 10
+	read(size)
+	if most != readSlices {
+		t.Errorf("%d slices in a call, want %d", most, readSlices)
+	}
+	if _, err := io.ReadFull(ca, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "empty buffers", func() bool { return p.b.Stats().Memory == 0 })
+	lost.Store(true)
+	read(1)
+	if m := p.b.Stats().Memory; m != tcp.BlockSize {
+		t.Errorf("%d bytes of memory hold one byte", m)
+	}
+}
+
+// unixPair returns the ends of a connection between sockets of the system; the test closes them.
+func unixPair(t *testing.T) (c1, c2 *net.UnixConn) {
+	t.Helper()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "socket")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if c1, err = net.DialUnix("unix", nil, l.Addr().(*net.UnixAddr)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c1.Close() })
+	if c2, err = l.AcceptUnix(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c2.Close() })
+	return c1, c2
 }
 
 func TestFailureTellsOfAReset(t *testing.T) {

@@ -19,20 +19,22 @@ func (c *Conn) Write(now tcp.Instant, p []byte) (int, error) {
 	return n, err
 }
 
-// WriteSpace returns room at the end of the send buffer, at most one tcp.Block, that the caller may
-// fill without holding anything and then passes on with CommitWrite, which must follow. There
-// may be one writer only. Errors as for Write.
-func (c *Conn) WriteSpace() ([]byte, error) {
+// WriteSpace appends room at the end of the send buffer to dst, in slices of at most one tcp.Block, up
+// to dst's capacity. The caller may fill it without holding anything and then passes it on with
+// CommitWrite, which must follow. There may be one writer only. Errors as for Write.
+func (c *Conn) WriteSpace(dst [][]byte) ([][]byte, error) {
+	n := len(dst)
 	c.lock()
-	b, err := c.tcb.WriteSpace()
+	dst, err := c.tcb.WriteSpace(dst)
 	c.finish()
-	if b == nil && err == nil {
+	if len(dst) == n && err == nil {
 		err = ErrWouldBlock
 	}
-	return b, err
+	return dst, err
 }
 
-// CommitWrite queues the first n bytes of what WriteSpace returned; n may be 0.
+// CommitWrite queues the first n bytes of what WriteSpace returned, and gives back what was not
+// filled; n may be 0.
 func (c *Conn) CommitWrite(now tcp.Instant, n int) error {
 	c.lock()
 	err := c.tcb.CommitWrite(now, n)

@@ -78,14 +78,17 @@ func TestZeroCopyCalls(t *testing.T) {
 	var views [8][]byte
 	for len(got) < len(data) {
 		for sent < len(data) {
-			space, err := cl.WriteSpace()
+			space, err := cl.WriteSpace(views[:0])
 			if errors.Is(err, ErrWouldBlock) {
 				break
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			n := copy(space, data[sent:])
+			n := 0
+			for _, p := range space {
+				n += copy(p, data[sent+n:])
+			}
 			if err := cl.CommitWrite(client.now(), n); err != nil {
 				t.Fatal(err)
 			}

@@ -20,7 +20,7 @@ func TestSendBufferAgainstAByteSlice(t *testing.T) {
 		var model []byte // from una to end
 		una := first
 		for range 400 {
-			switch rng.IntN(4) {
+			switch rng.IntN(5) {
 			case 0, 1:
 				p := randomData(rng, rng.IntN(3*BlockSize))
 				n := b.write(m, p, rng.IntN(6*BlockSize)-BlockSize)
@@ -30,7 +30,25 @@ func TestSendBufferAgainstAByteSlice(t *testing.T) {
 				una = una.Add(seqnum.Size(n))
 				model = model[n:]
 				b.release(m, una)
-			case 3:
+			case 3: // room is lent out, and not all of it filled; meanwhile text is acknowledged
+				limit := 1 + rng.IntN(6*BlockSize)
+				room, size := b.lend(m, make([][]byte, 0, 1+rng.IntN(6)), limit), 0
+				for _, p := range room {
+					size += len(p)
+				}
+				if size > limit {
+					t.Fatalf("seed %d: %d octets lent, want at most %d", seed, size, limit)
+				}
+				acked := rng.IntN(len(model) + 1)
+				una, model = una.Add(seqnum.Size(acked)), model[acked:]
+				b.release(m, una)
+				text := randomData(rng, rng.IntN(size+1))
+				for rest := text; len(rest) > 0; room = room[1:] {
+					rest = rest[copy(room[0], rest):]
+				}
+				b.commit(m, len(text))
+				model = append(model, text...)
+			case 4:
 				if len(model) == 0 {
 					continue
 				}
@@ -123,7 +141,15 @@ var holders = map[string]func(s *script){
 		s.recv(seqRangeText("P", 20001, 9000) + " ack 1")
 		s.drain()
 	},
-	"room lent to a writer": func(s *script) { s.write(100); _, _ = s.c.WriteSpace() },
+	"room lent to a writer": func(s *script) {
+		s.write(100)
+		_, _ = s.c.WriteSpace(make([][]byte, 0, 3))
+	},
+	"room lent behind much text": func(s *script) {
+		s.recv(". 1:1(0) ack 1 win 0")
+		s.write(30000)
+		_, _ = s.c.WriteSpace(make([][]byte, 0, 3))
+	},
 	"text lent to a reader": func(s *script) {
 		s.recv(seqRangeText("P", 1, 20000) + " ack 1")
 		_, _ = s.c.Peek(make([][]byte, 0, 9))
@@ -291,7 +317,7 @@ func TestWriterWithoutMemoryIsWoken(t *testing.T) {
 		s.passive("mss 1460")
 		s.c.TakeEvents()
 		if zeroCopy {
-			if p, err := s.c.WriteSpace(); p != nil || err != nil {
+			if p, err := s.c.WriteSpace(make([][]byte, 0, 2)); len(p) != 0 || err != nil {
 				t.Fatal(p, err)
 			}
 		} else if n, err := s.c.Write(s.now, []byte("x")); n != 0 || err != nil {
@@ -315,12 +341,14 @@ func TestWriteSpaceAndPeek(t *testing.T) {
 		s.passive("mss 1460,sackOK")
 		total := 0
 		for total < 3*BlockSize {
-			p, err := s.c.WriteSpace()
-			if err != nil || len(p) == 0 || len(p) > BlockSize {
-				s.fatalf("%d, %v", len(p), err)
+			p, err := s.c.WriteSpace(make([][]byte, 0, 2))
+			if err != nil || len(p) != 2 || len(p[1]) != BlockSize {
+				s.fatalf("%d slices, %v", len(p), err)
 			}
-			n := min(len(p), 3000)
-			stacktest.FillPayload(p[:n], s.c.sndBuf.end)
+			text := make([]byte, 3000)
+			stacktest.FillPayload(text, s.c.sndBuf.end)
+			n := copy(p[0], text)
+			n += copy(p[1], text[n:])
 			// Meanwhile ACKs arrive and everything else leaves.
 			s.recv(". 1:1(0) ack " + itoa(int(s.c.sndNxt-s.iss)))
 			s.drain()
@@ -384,7 +412,7 @@ func TestCallsOnAConnectionThatIsNotOpen(t *testing.T) {
 	if _, err := c.Read(1, make([]byte, 1)); err != ErrNotConnected {
 		t.Error(err)
 	}
-	if _, err := c.WriteSpace(); err != ErrNotConnected {
+	if _, err := c.WriteSpace(make([][]byte, 0, 1)); err != ErrNotConnected {
 		t.Error(err)
 	}
 	if err := c.CloseWrite(1); err != ErrNotConnected {

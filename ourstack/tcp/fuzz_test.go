@@ -187,8 +187,11 @@ func (z *fuzzed) user() {
 			_, _ = c.Write(z.now, make([]byte, in.below(20000)))
 		}
 	case 4:
-		if p, _ := c.WriteSpace(); p != nil {
-			z.room = len(p)
+		if z.room == 0 {
+			p, _ := c.WriteSpace(make([][]byte, 0, 1+in.below(4)))
+			for _, s := range p {
+				z.room += len(s)
+			}
 		}
 	case 5:
 		if z.room > 0 {

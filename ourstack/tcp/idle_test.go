@@ -108,7 +108,7 @@ func TestBusyConnectionIsNotFrozen(t *testing.T) {
 	for name, disturb := range map[string]func(a, b *Conn, exchange func(Instant)){
 		"text to send":   func(a, _ *Conn, _ func(Instant)) { _, _ = a.Write(now, []byte("x")) },
 		"unread text":    func(a, b *Conn, x func(Instant)) { _, _ = b.Write(now, []byte("x")); x(now) },
-		"room lent out":  func(a, _ *Conn, _ func(Instant)) { _, _ = a.WriteSpace() },
+		"room lent out":  func(a, _ *Conn, _ func(Instant)) { _, _ = a.WriteSpace(make([][]byte, 0, 1)) },
 		"half closed":    func(a, _ *Conn, _ func(Instant)) { _ = a.CloseWrite(now) },
 		"nobody reads":   func(a, _ *Conn, _ func(Instant)) { a.CloseRead(now) },
 		"aborted":        func(a, _ *Conn, _ func(Instant)) { a.Abort(now) },

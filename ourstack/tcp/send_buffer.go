@@ -19,7 +19,7 @@ type sendBuffer struct {
 	base     seqnum.Value // of byte 0 of the first block
 	una      seqnum.Value // first byte still needed
 	end      seqnum.Value // one past the last byte queued
-	reserved bool         // WriteSpace lent out room in the last block
+	reserved bool         // WriteSpace lent out the room behind end
 }
 
 // init sets the sequence number of the first byte of text.
@@ -28,13 +28,13 @@ func (b *sendBuffer) init(first seqnum.Value) { b.base, b.una, b.end = first, fi
 // len is the number of bytes held.
 func (b *sendBuffer) len() int { return int(b.una.Size(b.end)) }
 
-// tail returns the free room in the last block, which may be empty.
+// tail returns the free room in the block in which the text ends, which may be empty.
 func (b *sendBuffer) tail() []byte {
 	used := int(b.base.Size(b.end))
-	if used == b.q.n*BlockSize {
+	if used/BlockSize >= b.q.n {
 		return nil
 	}
-	return b.q.at(b.q.n - 1)[used-(b.q.n-1)*BlockSize:]
+	return b.q.at(used / BlockSize)[used%BlockSize:]
 }
 
 // space returns free room at the end of the buffer, taking a block from m if
@@ -43,6 +43,14 @@ func (b *sendBuffer) space(m Memory) []byte {
 	if t := b.tail(); len(t) > 0 {
 		return t
 	}
+	if blk := b.grow(m); blk != nil {
+		return blk[:]
+	}
+	return nil
+}
+
+// grow appends a block, if m has one.
+func (b *sendBuffer) grow(m Memory) *Block {
 	blk := m.Get()
 	if blk == nil {
 		return nil
@@ -51,7 +59,36 @@ func (b *sendBuffer) space(m Memory) []byte {
 		b.base = b.end
 	}
 	b.q.push(blk)
-	return blk[:]
+	return blk
+}
+
+// lend appends free room at the end of the buffer to dst, in slices, up to dst's capacity and limit
+// bytes; less if m has no more blocks. commit must follow.
+func (b *sendBuffer) lend(m Memory, dst [][]byte, limit int) [][]byte {
+	for t := b.tail(); limit > 0 && len(dst) < cap(dst); t = nil {
+		if len(t) == 0 {
+			blk := b.grow(m)
+			if blk == nil {
+				break
+			}
+			t = blk[:]
+		}
+		t = t[:min(len(t), limit)]
+		dst = append(dst, t)
+		limit -= len(t)
+		b.reserved = true
+	}
+	return dst
+}
+
+// commit makes the first n bytes of what was lent text, and gives back the blocks behind them.
+func (b *sendBuffer) commit(m Memory, n int) {
+	b.reserved = false
+	b.end = b.end.Add(seqnum.Size(n))
+	for used := int(b.base.Size(b.end)); b.q.n*BlockSize-used >= BlockSize; {
+		m.Put(b.q.popLast())
+	}
+	b.dropIdle(m)
 }
 
 // write appends as much of p as limit and memory allow and returns how much.
@@ -113,14 +150,14 @@ func (b *sendBuffer) dropIdle(m Memory) {
 	}
 }
 
-// clear forgets all text. Blocks lent out by space stay until commit.
+// clear forgets all text. Blocks that are lent out stay until commit.
 func (b *sendBuffer) clear(m Memory) {
 	b.una = b.end
 	if !b.reserved {
 		b.dropIdle(m)
 		return
 	}
-	for b.q.n > 1 {
+	for off := int(b.base.Size(b.end)); off >= BlockSize; off -= BlockSize {
 		m.Put(b.q.pop())
 		b.base = b.base.Add(BlockSize)
 	}

@@ -1,10 +1,6 @@
 package tcp
 
-import (
-	"io"
-
-	"vpngw/ourstack/seqnum"
-)
+import "io"
 
 // The user calls of RFC 9293 §3.10.1 to §3.10.6. None of them blocks.
 
@@ -29,40 +25,41 @@ func (c *Conn) Write(now Instant, p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteSpace returns room at the end of the send buffer into which the caller
-// may put text before it calls CommitWrite: at most one block, at least one byte,
-// or nil when there is no room now. It stays valid, even while other calls
-// are made, until CommitWrite, which must follow. There may be one writer only.
-func (c *Conn) WriteSpace() ([]byte, error) {
+// WriteSpace appends room at the end of the send buffer to dst, into which the
+// caller may put text before it calls CommitWrite: in slices of at most one block
+// each, up to dst's capacity; nothing when there is no room now. They stay valid, even
+// while other calls are made, until CommitWrite, which must follow if any were
+// returned. There may be one writer only.
+func (c *Conn) WriteSpace(dst [][]byte) ([][]byte, error) {
 	if err := c.canWrite(); err != nil {
-		return nil, err
+		return dst, err
 	}
 	room := c.sendRoom()
 	if room <= 0 {
 		c.user.wantWrite = true
-		return nil, nil
+		return dst, nil
 	}
-	s := c.sndBuf.space(c.mem())
-	if s == nil {
+	n := len(dst)
+	dst = c.sndBuf.lend(c.mem(), dst, room)
+	if len(dst) == n && n < cap(dst) {
 		c.user.wantWrite = true
 		c.awaitMemory()
-		return nil, nil
 	}
-	c.sndBuf.reserved = true
-	return s[:min(len(s), room)], nil
+	return dst, nil
 }
 
-// CommitWrite queues the first n bytes of what WriteSpace returned.
+// CommitWrite queues the first n bytes of what WriteSpace returned; the blocks behind
+// them go back.
 func (c *Conn) CommitWrite(now Instant, n int) error {
-	c.sndBuf.reserved = false
 	err := c.canWrite()
-	if err != nil || n == 0 {
-		c.sndBuf.dropIdle(c.mem())
-		return err
+	if err != nil {
+		n = 0
 	}
-	c.sndBuf.end = c.sndBuf.end.Add(seqnum.Size(n))
-	c.pending = true
-	return nil
+	c.sndBuf.commit(c.mem(), n)
+	if n > 0 {
+		c.pending = true
+	}
+	return err
 }
 
 // awaitMemory makes the next poll set a timer that tells the writer to try again.

@@ -228,16 +228,17 @@ func (f *bulkFlow) quiet(now tcp.Instant) bool {
 
 // move writes and reads what it can.
 func (f *bulkFlow) move() error {
+	var room [16][]byte
 	if r := f.run; f.tx.State() != tcp.StateSynSent && !f.quiet(r.w.Now) {
 		for {
-			p, err := f.tx.WriteSpace()
+			p, err := f.tx.WriteSpace(room[:0:1])
 			if errors.Is(err, ourstack.ErrWouldBlock) {
 				break
 			}
 			if err != nil {
 				return fmt.Errorf("write: %w", err)
 			}
-			if err := f.tx.CommitWrite(f.host.Clock(), len(p)); err != nil {
+			if err := f.tx.CommitWrite(f.host.Clock(), len(p[0])); err != nil {
 				return err
 			}
 		}
@@ -246,7 +247,6 @@ func (f *bulkFlow) move() error {
 		return nil
 	}
 	r := f.run
-	var room [16][]byte
 	for {
 		pieces, err := f.rx.Peek(room[:0])
 		if errors.Is(err, ourstack.ErrWouldBlock) || len(pieces) == 0 && err == nil {

@@ -54,7 +54,7 @@ func (t *tcpFlow) carry() {
 	}
 	e := &eventPipe{t: t, down: down, up: up}
 	e.directions[toUpstream].running = true // by this goroutine: nothing ends the flow meanwhile
-	source, ok := down.NewSource(up)
+	source, ok := down.NewSource(up, unix.Readv)
 	raw, err := up.SyscallConn()
 	if !ok || err != nil {
 		t.carryBlocking() // closed already: it says how
