@@ -104,7 +104,7 @@ func (m *udpMapping) judge(b *udpBatch) {
 			m.hairpin(inner, in)
 			continue
 		}
-		out := udpDatagram{Payload: in.Payload, Addr: of, DF: in.DF}
+		out := udpDatagram{Payload: in.Payload, Addr: of, DF: in.DF, TOS: in.TOS}
 		// "A router MUST NOT ... originate or forward a datagram with a TTL of zero" and decrements it
 		// (RFC 1812 §5.3.1); one that came with less than 2 was answered by the stack.
 		if in.TTL > 1 {

@@ -74,7 +74,7 @@ func (m *udpMapping) filter(ds []udpDatagram, out []adapter.Datagram) (count int
 			quic = passes && m.contacts.has(quicOf(of))
 		}
 		if passes {
-			out[count] = adapter.Datagram{Payload: ds[i].Payload, From: of, DF: quic}
+			out[count] = adapter.Datagram{Payload: ds[i].Payload, From: of, TOS: ds[i].TOS, DF: quic}
 			count++
 		}
 	}

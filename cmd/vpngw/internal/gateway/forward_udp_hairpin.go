@@ -28,6 +28,8 @@ func (f *forwarder) judgeUDP(p *peer, dst netip.AddrPort) (d decision, inner *ud
 // IP address and port" RFC 4787 §6 REQ-9 a. That is the address which the client knows us by, its
 // destination's.
 func (m *udpMapping) hairpin(to *udpMapping, d *adapter.Datagram) {
-	one := [1]udpDatagram{{Payload: d.Payload, Addr: netip.AddrPortFrom(d.To.Addr(), m.up.port())}}
+	one := [1]udpDatagram{{
+		Payload: d.Payload, Addr: netip.AddrPortFrom(d.To.Addr(), m.up.port()), TOS: d.TOS,
+	}}
 	to.fromUpstream(one[:])
 }

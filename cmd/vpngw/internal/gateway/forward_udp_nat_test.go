@@ -113,6 +113,23 @@ func TestShorterUDPTimeoutsReachOpenMappings(t *testing.T) {
 	})
 }
 
+// TestUDPCarriesTOS: DSCP and ECN are the ends' affair, both ways.
+func TestUDPCarriesTOS(t *testing.T) {
+	inUDPWorld(t, func(t *testing.T, w *udpWorld) {
+		r := w.send("10.8.0.2:5000", "q", dstA)
+		synctest.Wait()
+		w.ups[0].next()
+		r.sock.in <- datagram{text: "up", addr: dstA, tos: 0xB9}
+		if got, ok := w.ups[0].next(); !ok || got.tos != 0xB9 {
+			t.Errorf("to the network: %+v", got)
+		}
+		w.ups[0].in <- datagram{text: "down", addr: dstA, tos: 0x03}
+		if got, ok := r.sock.next(); !ok || got.tos != 0x03 {
+			t.Errorf("to the client: %+v", got)
+		}
+	})
+}
+
 // TestUDPHairpin: a client reaches another's mapping, and its own, at its external address; it is seen
 // at its own external port; the host itself stays guarded.
 func TestUDPHairpin(t *testing.T) {
@@ -170,8 +187,8 @@ func TestUDPKeepsTTLAndDF(t *testing.T) {
 		synctest.Wait()
 		w.ups[0].next()
 		for _, c := range []struct{ in, out datagram }{
-			{datagram{"a", dstA, 64, true}, datagram{"a", dstA, 63, true}},
-			{datagram{"b", dstA, 2, false}, datagram{"b", dstA, 1, false}},
+			{datagram{"a", dstA, 64, 0, true}, datagram{"a", dstA, 63, 0, true}},
+			{datagram{"b", dstA, 2, 0, false}, datagram{"b", dstA, 1, 0, false}},
 		} {
 			r.sock.in <- c.in
 			if got, _ := w.ups[0].next(); got != c.out {

@@ -19,6 +19,7 @@ type datagram struct {
 	text string
 	addr netip.AddrPort
 	ttl  uint8
+	tos  uint8
 	df   bool
 }
 
@@ -100,7 +101,7 @@ func (c fakeUDPClient) read(ds []adapter.Datagram) (n int) {
 	for n < len(ds) && len(c.fakeUDP.read) > 0 {
 		d := c.fakeUDP.read[0]
 		c.fakeUDP.read = c.fakeUDP.read[1:]
-		ds[n] = adapter.Datagram{Payload: []byte(d.text), To: d.addr, TTL: d.ttl, DF: d.df}
+		ds[n] = adapter.Datagram{Payload: []byte(d.text), To: d.addr, TTL: d.ttl, TOS: d.tos, DF: d.df}
 		n++
 	}
 	return n
@@ -117,7 +118,7 @@ func (c fakeUDPClient) write(ds []adapter.Datagram) int {
 		return 0
 	}
 	for _, d := range ds {
-		c.out <- datagram{text: string(d.Payload), addr: d.From, df: d.DF}
+		c.out <- datagram{text: string(d.Payload), addr: d.From, tos: d.TOS, df: d.DF}
 	}
 	return len(ds)
 }
@@ -133,7 +134,7 @@ func (c fakeUDPClient) fail(dst netip.AddrPort, why adapter.Fault) {
 type fakeUDPUpstream struct{ *fakeUDP }
 
 func (u fakeUDPUpstream) receive(h upstreamHandler) {
-	go u.loop(func(d datagram) { h.fromUpstream([]udpDatagram{{Payload: []byte(d.text), Addr: d.addr}}) },
+	go u.loop(func(d datagram) { h.fromUpstream([]udpDatagram{{Payload: []byte(d.text), Addr: d.addr, TOS: d.tos}}) },
 		func(dst netip.AddrPort) { h.failedUpstream(dst, portFault(dst.Addr())) })
 }
 
@@ -154,7 +155,7 @@ func (u fakeUDPUpstream) send(ds []udpDatagram) (n int) {
 			return i
 		}
 		if ds[i].Err = u.err; u.err == nil {
-			u.out <- datagram{text: string(ds[i].Payload), addr: ds[i].Addr, ttl: ds[i].TTL, df: ds[i].DF}
+			u.out <- datagram{text: string(ds[i].Payload), addr: ds[i].Addr, ttl: ds[i].TTL, tos: ds[i].TOS, df: ds[i].DF}
 		}
 	}
 	return len(ds)

@@ -34,5 +34,5 @@ type upstreamHandler interface {
 	writable()
 }
 
-// A udpDatagram crosses an upstreamUDP. Systems other than Linux do not heed its TTL and DF.
+// A udpDatagram crosses an upstreamUDP. Systems other than Linux do not heed its TTL, DF and TOS.
 type udpDatagram = mmsg.Datagram

@@ -65,7 +65,8 @@ func openUDP(at netip.AddrPort) (*linuxUDP, error) {
 // prepare sets the socket's options and binds it. SO_BROADCAST is not among them: nobody reaches all
 // hosts of a link through us.
 func (u *linuxUDP) prepare(at netip.AddrPort) error {
-	for _, option := range []int{unix.IP_RECVERR, unix.IP_RECVTTL} { // the latter is for the errors
+	// The TTL is for the errors.
+	for _, option := range []int{unix.IP_RECVERR, unix.IP_RECVTTL, unix.IP_RECVTOS} {
 		if err := unix.SetsockoptInt(u.fd, unix.IPPROTO_IP, option, 1); err != nil {
 			return os.NewSyscallError("setsockopt", err)
 		}

@@ -31,8 +31,9 @@ func mmsg(trap uintptr, fd int, msgs []mmsghdr) (int, syscall.Errno) {
 	}
 }
 
-// controlWords is the room for one control message with a number in it, in aligned words.
-const controlWords = 4
+// controlWords is the room for three control messages with a number in each, in aligned words: what the kernel
+// made of several datagrams, TTL and TOS come in this order (udp_recvmsg of Linux).
+const controlWords = 9
 
 // A Receiver is what one goroutine needs to receive, whatever the number of its sockets. It holds pointers
 // into itself and must not be copied.
@@ -76,7 +77,7 @@ func (s *Receiver) Receive(fd int, datagrams func([]Datagram)) syscall.Errno {
 	count := 0
 	for i := range n {
 		size := int(s.msgs[i].n)
-		segment := s.segmentSize(i)
+		segment, tos := s.parseControl(i)
 		if segment <= 0 || segment > size {
 			segment = size
 		}
@@ -87,7 +88,7 @@ func (s *Receiver) Receive(fd int, datagrams func([]Datagram)) syscall.Errno {
 				count = 0
 			}
 			end := min(at+segment, size)
-			s.out[count] = Datagram{Payload: s.bufs[i][at:end], Addr: from}
+			s.out[count] = Datagram{Payload: s.bufs[i][at:end], Addr: from, TOS: tos}
 			count++
 			if end == size {
 				break
@@ -100,17 +101,26 @@ func (s *Receiver) Receive(fd int, datagrams func([]Datagram)) syscall.Errno {
 	return 0
 }
 
-// segmentSize is the size in bytes of the datagrams that the kernel made one of, 0 if it did not.
-func (s *Receiver) segmentSize(i int) int {
-	length := int(s.msgs[i].hdr.Controllen)
-	if length < unix.CmsgLen(4) {
-		return 0
+// parseControl returns the size in bytes of the datagrams that the kernel made one of, 0 if it did not, and
+// their TOS: it puts together only what has the same.
+func (s *Receiver) parseControl(i int) (segment int, tos uint8) {
+	end := min(int(s.msgs[i].hdr.Controllen), int(unsafe.Sizeof(s.control[i])))
+	for at := 0; at+unix.CmsgLen(1) <= end; {
+		h := (*unix.Cmsghdr)(unsafe.Add(unsafe.Pointer(&s.control[i]), at))
+		length := int(h.Len)
+		if length < unix.CmsgLen(1) || at+length > end {
+			break
+		}
+		value := unsafe.Add(unsafe.Pointer(h), unix.CmsgLen(0))
+		switch {
+		case h.Level == unix.SOL_UDP && h.Type == unix.UDP_GRO && length >= unix.CmsgLen(4):
+			segment = int(*(*int32)(value))
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_TOS:
+			tos = *(*uint8)(value)
+		}
+		at += unix.CmsgSpace(length - unix.CmsgLen(0))
 	}
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&s.control[i]))
-	if h.Level != unix.SOL_UDP || h.Type != unix.UDP_GRO {
-		return 0 // it is the only kind but for the TTL, which comes first
-	}
-	return int(*(*int32)(unsafe.Add(unsafe.Pointer(h), unix.CmsgLen(0))))
+	return segment, tos
 }
 
 // Buffer is for what else the receiver's goroutine reads; Receive overwrites it.
@@ -149,7 +159,7 @@ func Send(fd int, ds []Datagram, gso bool) (sent int, segmented bool, errno sysc
 	return sent, errno != 0 && s.counts[0] > 1, errno
 }
 
-// pack makes messages of datagrams: runs of equal size to one destination, of which the last may be
+// pack makes messages of datagrams: runs of equal size and TOS to one destination, of which the last may be
 // shorter, become one.
 func (s *sender) pack(ds []Datagram, gso bool) {
 	s.count = 0
@@ -182,13 +192,23 @@ func (s *sender) message(m, piece, run int, d *Datagram) {
 	h.Iov = &s.iovs[piece]
 	h.SetIovlen(run)
 	if run > 1 {
-		c := (*unix.Cmsghdr)(unsafe.Pointer(&s.control[m]))
-		c.Level, c.Type = unix.SOL_UDP, unix.UDP_SEGMENT
-		c.SetLen(unix.CmsgLen(2))
-		*(*uint16)(unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))) = uint16(len(d.Payload))
-		h.Control = (*byte)(unsafe.Pointer(c))
-		h.SetControllen(unix.CmsgSpace(2))
+		*(*uint16)(s.appendControl(m, unix.SOL_UDP, unix.UDP_SEGMENT, 2)) = uint16(len(d.Payload))
 	}
+	if d.TOS != 0 {
+		*(*int32)(s.appendControl(m, unix.IPPROTO_IP, unix.IP_TOS, 4)) = int32(d.TOS)
+	}
+}
+
+// appendControl adds a control message to message m and returns where its value goes, of that many bytes.
+func (s *sender) appendControl(m int, level, typ int32, size int) unsafe.Pointer {
+	h := &s.msgs[m].hdr
+	at := int(h.Controllen)
+	h.Control = (*byte)(unsafe.Pointer(&s.control[m]))
+	h.SetControllen(at + unix.CmsgSpace(size))
+	c := (*unix.Cmsghdr)(unsafe.Add(unsafe.Pointer(&s.control[m]), at))
+	c.Level, c.Type = level, typ
+	c.SetLen(unix.CmsgLen(size))
+	return unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))
 }
 
 // segmentRun says how many of the first datagrams the kernel can make of one.
@@ -201,7 +221,7 @@ func segmentRun(ds []Datagram) int {
 	for run < min(len(ds), segmentsMax) {
 		d := &ds[run]
 		n := len(d.Payload)
-		if n == 0 || n > size || d.Addr != ds[0].Addr || total+n > datagramMax {
+		if n == 0 || n > size || d.Addr != ds[0].Addr || d.TOS != ds[0].TOS || total+n > datagramMax {
 			break
 		}
 		total += n

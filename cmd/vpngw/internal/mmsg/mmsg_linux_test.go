@@ -37,6 +37,7 @@ func TestRunsAreSegmented(t *testing.T) {
 		{"a longer one", datagrams(one, 9, 10, 10), true, []int{1, 2}},
 		{"empty ones", datagrams(one, 0, 0, 9, 0), true, []int{1, 1, 1, 1}},
 		{"two destinations", append(datagrams(one, 9, 9), datagrams(two, 9)...), true, []int{2, 1}},
+		{"two TOS", append(datagrams(one, 9, 9), Datagram{Payload: make([]byte, 9), Addr: one, TOS: 2}), true, []int{2, 1}},
 		{"too large for a link", datagrams(one, 1473, 1473), true, []int{1, 1}},
 		{"too much for one", datagrams(one, slices.Repeat([]int{1472}, 50)...), true, []int{44, 6}},
 		{"too many for one", datagrams(one, slices.Repeat([]int{10}, SendBatch)...), true, []int{segmentsMax}},
@@ -115,6 +116,47 @@ func TestWhatIsSentArrives(t *testing.T) {
 			if errno := r.Receive(to, func([]Datagram) { t.Error("more than was sent") }); errno != unix.EAGAIN {
 				t.Errorf("at the end: %v", errno)
 			}
+		}
+	}
+}
+
+// TestTOSGoesAlong: with each datagram of a batch, alone or in runs, and beside what else the kernel tells.
+func TestTOSGoesAlong(t *testing.T) {
+	from, _ := socket(t)
+	to, addr := socket(t)
+	for _, option := range []int{unix.IP_RECVTTL, unix.IP_RECVTOS} {
+		if err := unix.SetsockoptInt(to, unix.IPPROTO_IP, option, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := NewReceiver()
+	for _, gso := range []bool{false, true} {
+		var ds []Datagram
+		var want, got []uint8
+		for i, run := range []int{1, 3, 20, 2, 1} {
+			for range run {
+				tos := []uint8{0, 0x02, 0xB9, 0, 0x03}[i] // none, ECT(0), EF and ECT(1), none, CE
+				ds = append(ds, Datagram{Payload: make([]byte, 1200), Addr: addr, TOS: tos})
+				want = append(want, tos)
+			}
+		}
+		if n, _, errno := Send(from, ds, gso); n != len(ds) || errno != 0 {
+			t.Fatalf("%d sent, %v", n, errno)
+		}
+		for len(got) < len(want) {
+			if errno := r.Receive(to, func(ds []Datagram) {
+				for _, d := range ds {
+					got = append(got, d.TOS)
+					if len(d.Payload) != 1200 {
+						t.Errorf("%d bytes", len(d.Payload))
+					}
+				}
+			}); errno != 0 {
+				t.Fatalf("gso %v: %v after %d of %d", gso, errno, len(got), len(want))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("gso %v: %x, want %x", gso, got, want)
 		}
 	}
 }
