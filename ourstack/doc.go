@@ -52,7 +52,8 @@
 //	lock               guards                                  may be held while taking
 //	TCPRequest.mu      its state                               what making or forgetting a connection
 //	                                                           takes: all below but UDP and ICMP
-//	Conn.mu            its tcp.Conn and readiness flags        Listener.mu, scheduler.mu, deadlines.mu
+//	Conn.mu            its tcp.Conn and readiness flags        Listener.mu, scheduler.mu, deadlines.mu;
+//	                                                           shard.mu, while it is entered there
 //	Listener.mu        SYN and accept queue                    nothing
 //	shard.mu, table.listenMu   TCP demux tables                nothing
 //	udpTable.mu, udpShard.mu, pingTable.mu   their tables      nothing
