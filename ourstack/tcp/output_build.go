@@ -7,14 +7,12 @@ import (
 
 // The functions of this file write one segment each. They decide nothing.
 
-// header returns the fields that all segments of the connection have in common.
-func (c *Conn) header(now Instant, seq seqnum.Value, flags wire.Flags) wire.TCP {
-	h := wire.TCP{
-		// The addresses are those of the SYN for all of the connection's life (MUST-45). No
-		// URG: new applications should do without (SHLD-13).
-		SrcPort: c.tuple.Local.Port, DstPort: c.tuple.Remote.Port,
-		Seq: seq, Ack: c.rcvNxt, Flags: flags | wire.FlagACK, Wnd: c.advertise(),
-	}
+// header sets the fields of h, which is zero, that all segments of the connection have in common.
+func (c *Conn) header(h *wire.TCP, now Instant, seq seqnum.Value, flags wire.Flags) {
+	// The addresses are those of the SYN for all of the connection's life (MUST-45). No
+	// URG: new applications should do without (SHLD-13).
+	h.SrcPort, h.DstPort = c.tuple.Local.Port, c.tuple.Remote.Port
+	h.Seq, h.Ack, h.Flags, h.Wnd = seq, c.rcvNxt, flags|wire.FlagACK, c.advertise()
 	if c.opts.timestamps {
 		h.Opts.HasTimestamps = true
 		h.Opts.TSVal, h.Opts.TSEcr = c.tsNow(now), c.tsRecent
@@ -22,20 +20,18 @@ func (c *Conn) header(now Instant, seq seqnum.Value, flags wire.Flags) wire.TCP 
 	if c.ack.ece {
 		h.Flags |= wire.FlagECE
 	}
-	return h
 }
 
 // finish writes the header in front of n bytes of payload that are in place
 // after it, with the checksum.
 func (c *Conn) finish(b []byte, h *wire.TCP, n int, sum uint32) int {
-	hl := h.Put(b)
-	wire.SetTCPChecksumPartial(c.tuple.Local.Addr, c.tuple.Remote.Addr, b[:hl], n, sum)
-	return hl + n
+	return h.PutSummed(c.tuple.Local.Addr, c.tuple.Remote.Addr, b, n, sum) + n
 }
 
 // buildText writes the segment t: text, FIN or both.
 func (c *Conn) buildText(now Instant, b []byte, t *txSegment) int {
-	h := c.header(now, t.seq, c.psh(t.end))
+	var h wire.TCP
+	c.header(&h, now, t.seq, c.psh(t.end))
 	n := int(t.len())
 	if t.flags&txFIN != 0 {
 		n--
@@ -56,7 +52,8 @@ func (c *Conn) buildText(now Instant, b []byte, t *txSegment) int {
 
 // buildACK writes a segment without text: "<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>".
 func (c *Conn) buildACK(now Instant, b []byte) int {
-	h := c.header(now, c.ackSeq(), 0)
+	var h wire.TCP
+	c.header(&h, now, c.ackSeq(), 0)
 	if c.hasSACK() {
 		c.putSACK(&h.Opts)
 	}
@@ -77,7 +74,8 @@ func (c *Conn) ackSeq() seqnum.Value {
 // buildKeepAlive writes a probe for a segment that was received long ago: "it
 // SHOULD be … without any data" and SEG.SEQ = SND.NXT-1 (RFC 9293 §3.8.4, SHLD-12).
 func (c *Conn) buildKeepAlive(now Instant, b []byte) int {
-	h := c.header(now, c.sndNxt.Sub(1), 0)
+	var h wire.TCP
+	c.header(&h, now, c.sndNxt.Sub(1), 0)
 	c.counters.KeepAlives++
 	return c.finish(b, &h, 0, 0)
 }

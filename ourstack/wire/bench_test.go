@@ -80,9 +80,9 @@ func BenchmarkPutTCP(b *testing.B) {
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {
-		n := seg.Put(buf[20:])
+		n := seg.HeaderLen()
 		sum := CopyChecksum(buf[20+n:], payload, 0)
-		SetTCPChecksumPartial(h.Src, h.Dst, buf[20:20+n], len(payload), sum)
+		seg.PutSummed(h.Src, h.Dst, buf[20:], len(payload), sum)
 		h.TotalLen = 20 + n + len(payload)
 		h.Put(buf)
 	}

@@ -6,7 +6,7 @@ import (
 	"vpngw/ourstack/wire"
 )
 
-// A segment is put in three steps: TCP header and payload, TCP checksum, IP header.
+// A segment is put in three steps: payload, TCP header with the checksum, IP header.
 func Example() {
 	src, dst := wire.Addr{10, 8, 0, 1}, wire.Addr{10, 8, 0, 2}
 	payload := []byte("hello")
@@ -16,9 +16,9 @@ func Example() {
 	}
 	packet := make([]byte, 1420)
 	tcp := packet[wire.IPv4MinHeaderLen:]
-	n := seg.Put(tcp)
+	n := seg.HeaderLen()
 	sum := wire.CopyChecksum(tcp[n:], payload, 0)
-	wire.SetTCPChecksumPartial(src, dst, tcp[:n], len(payload), sum)
+	seg.PutSummed(src, dst, tcp, len(payload), sum)
 
 	header := wire.IPv4{
 		TotalLen: wire.IPv4MinHeaderLen + n + len(payload), DF: true, TTL: 64,

@@ -150,19 +150,21 @@ func (h *IPv4) Put(b []byte) int {
 	if h.MF {
 		frag |= ipv4FlagMF
 	}
-	b[0] = 4<<4 | uint8(n>>2)
-	b[1] = h.TOS
-	binary.BigEndian.PutUint16(b[2:], uint16(h.TotalLen))
-	binary.BigEndian.PutUint16(b[4:], h.ID)
-	binary.BigEndian.PutUint16(b[6:], frag)
-	b[8] = h.TTL
-	b[9] = h.Protocol
-	b[10], b[11] = 0, 0
-	*(*Addr)(b[12:]) = h.Src
-	*(*Addr)(b[16:]) = h.Dst
+	src, dst := binary.BigEndian.Uint32(h.Src[:]), binary.BigEndian.Uint32(h.Dst[:])
+	first := (4<<4|uint32(n>>2))<<24 | uint32(h.TOS)<<16 | uint32(uint16(h.TotalLen))
+	second := uint32(h.ID)<<16 | uint32(frag)
+	third := uint32(h.TTL)<<24 | uint32(h.Protocol)<<16
+	// The sum is made of the fields: reading back what has just been written in smaller pieces
+	// would wait until that is in the cache.
+	sum := uint64(first) + uint64(second) + uint64(third) + uint64(src) + uint64(dst)
 	if n > IPv4MinHeaderLen {
 		clear(b[IPv4MinHeaderLen+copy(b[IPv4MinHeaderLen:], h.Options):])
+		sum += uint64(Sum(b[IPv4MinHeaderLen:], 0))
 	}
-	binary.BigEndian.PutUint16(b[10:], Checksum(b))
+	binary.BigEndian.PutUint32(b, first)
+	binary.BigEndian.PutUint32(b[4:], second)
+	binary.BigEndian.PutUint32(b[8:], third|uint32(^fold64(sum)))
+	binary.BigEndian.PutUint32(b[12:], src)
+	binary.BigEndian.PutUint32(b[16:], dst)
 	return n
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 )
@@ -124,6 +125,29 @@ func TestIPv4HeaderValidation(t *testing.T) {
 		var h IPv4
 		if got := h.Parse(tt.change(putIPv4(exampleIPv4()))); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestIPv4PutChecksum has fields that are random, all ones, which carry at every step, or zero.
+func TestIPv4PutChecksum(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 3))
+	word := func() uint32 { return [4]uint32{rng.Uint32(), rng.Uint32(), 0xFFFFFFFF, 0}[rng.IntN(4)] }
+	for range 3000 {
+		h := IPv4{
+			TOS: uint8(word()), TotalLen: int(uint16(word())), ID: uint16(word()), DF: rng.IntN(2) == 0, MF: rng.IntN(2) == 0,
+			FragOff: int(uint16(word()) &^ 7), TTL: uint8(word()), Protocol: uint8(word()),
+			Src: Addr(binary.BigEndian.AppendUint32(nil, word())), Dst: Addr(binary.BigEndian.AppendUint32(nil, word())),
+			Options: randomBytes(rng, max(0, rng.IntN(80)-40)),
+		}
+		b := randomBytes(rng, 60)
+		n := h.Put(b)
+		if got := slowSum(b[:n]); got != 0xFFFF {
+			t.Fatalf("%+v: with its checksum the header sums to %#04x", h, got)
+		}
+		var again IPv4
+		if e := again.ParseQuoted(b); h.TotalLen >= n && (e != OK || again.ID != h.ID || again.FragOff != h.FragOff || again.Src != h.Src) {
+			t.Fatalf("%+v came back as %v %+v", h, e, again)
 		}
 	}
 }

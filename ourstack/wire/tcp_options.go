@@ -22,6 +22,9 @@ const (
 // Timestamps option of ten octets, as RFC 7323 appendix A recommends.
 const nopNopTimestamps = optNOP<<24 | optNOP<<16 | optTimestamps<<8 | 10
 
+// timestampsLen is the octets that they take.
+const timestampsLen = 12
+
 // MaxSACKBlocks is what 40 octets of options hold; with timestamps only three fit (RFC 2018 §3).
 const MaxSACKBlocks = 4
 
@@ -57,7 +60,7 @@ type Options struct {
 // parse decodes the option octets b, at most 40.
 func (o *Options) parse(b []byte) {
 	*o = Options{}
-	if len(b) == 12 && binary.BigEndian.Uint32(b) == nopNopTimestamps {
+	if len(b) == timestampsLen && binary.BigEndian.Uint32(b) == nopNopTimestamps {
 		o.HasTimestamps = true
 		o.TSVal = binary.BigEndian.Uint32(b[4:])
 		o.TSEcr = binary.BigEndian.Uint32(b[8:])

@@ -133,11 +133,10 @@ func (d *nullDevice) packet(b []byte, flow int, ack uint64, n int) int {
 	ip := wire.IPv4{TTL: 64, Protocol: wire.ProtoTCP, Src: d.src, Dst: d.dst, TotalLen: 40 + n}
 	ip.Put(b)
 	h := wire.TCP{SrcPort: uint16(flow), DstPort: 1, Flags: wire.FlagACK}
-	h.Put(b[20:])
 	d.total++
 	off := int(d.total*uint64(mtu-40)) % (len(d.payload) - mtu)
 	sum := wire.CopyChecksum(b[40:40+n], d.payload[off:], 0)
-	wire.SetTCPChecksumPartial(d.src, d.dst, b[20:40], n, sum)
+	h.PutSummed(d.src, d.dst, b[20:], n, sum)
 	if ack != 0 {
 		binary.BigEndian.PutUint64(b[40:], ack)
 	}
