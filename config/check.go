@@ -175,7 +175,8 @@ func hostPort(s string, port int) (message, fix string) {
 		}
 		return fmt.Sprintf(`%q is not "host:port"`, s), ""
 	}
-	if _, err := netip.ParseAddr(host); err != nil && !isHostName(host) {
+	a, err := netip.ParseAddr(host)
+	if err != nil && !isHostName(host) || a.Zone() != "" {
 		return fmt.Sprintf("%q is neither a host name nor an IP address", host), ""
 	}
 	if n, err := strconv.ParseUint(portText, 10, 16); err != nil || n == 0 {

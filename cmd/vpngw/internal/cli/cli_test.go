@@ -73,6 +73,7 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{[]string{"peer", "add", "a", "--endpoint", "host:0"}, []string{"HOST:PORT"}},
 		{[]string{"peer", "add", "a", "--allowed-ips", "x"}, []string{"--allowed-ips"}},
 		{[]string{"peer", "add", "a", "--dns", "dns.example"}, []string{"--dns"}},
+		{[]string{"peer", "add", "a", "--dns", "fe80::1%x\nPostUp = x"}, []string{"--dns"}},
 		{[]string{"peer", "add", "a", "--keepalive", "70000"}, []string{"--keepalive"}},
 		{[]string{"run", "--log-level", "loud"}, []string{"--log-level"}},
 		{[]string{"run", "--log-format", "xml"}, []string{"--log-format"}},

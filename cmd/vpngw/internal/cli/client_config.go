@@ -83,7 +83,7 @@ func parseResolvers(words []string) ([]netip.Addr, error) {
 	resolvers := make([]netip.Addr, 0, len(words))
 	for _, w := range words {
 		addr, err := netip.ParseAddr(strings.TrimSpace(w))
-		if err != nil {
+		if err != nil || addr.Zone() != "" {
 			return nil, usagef("--dns %q is not an IP address: name resolvers, or none", w)
 		}
 		resolvers = append(resolvers, addr)

@@ -61,16 +61,19 @@ var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 // checkEndpoint adds the port to an endpoint given without one, and refuses what no client could
 // use.
 func checkEndpoint(s string, port int) (string, error) {
+	wrong := usagef("--endpoint %q is not a HOST:PORT: name what clients connect to, such as vpn.example.com:51820", s)
 	host, portText, err := net.SplitHostPort(s)
 	if err != nil {
 		host, portText = strings.Trim(s, "[]"), strconv.Itoa(port)
-		if _, perr := netip.ParseAddr(host); perr != nil && strings.ContainsAny(host, ":[]/ ") {
-			return "", usagef("--endpoint %q is not a HOST:PORT: name what clients connect to, such as vpn.example.com:51820", s)
-		}
 	}
-	n, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil || n == 0 || host == "" {
-		return "", usagef("--endpoint %q is not a HOST:PORT: name what clients connect to, such as vpn.example.com:51820", s)
+	const inNames = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+	a, err := netip.ParseAddr(host)
+	isName := host != "" && strings.Trim(strings.ToLower(host), inNames) == ""
+	if err != nil && !isName || a.Zone() != "" { // a zone may hold anything, and means something here alone
+		return "", wrong
+	}
+	if n, err := strconv.ParseUint(portText, 10, 16); err != nil || n == 0 {
+		return "", wrong
 	}
 	return net.JoinHostPort(host, portText), nil
 }

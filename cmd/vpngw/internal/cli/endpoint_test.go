@@ -48,7 +48,7 @@ func TestEndpointWithoutPortGetsOne(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", ":51820", "a:b", "a:0", "a:65536", "a b", "https://a", "a:1:2"} {
+	for _, in := range []string{"", ":51820", "a:b", "a:0", "a:65536", "a b", "https://a", "a:1:2", "a\nPostUp = x:1", "fe80::1%eth0", "[fe80::1%x\nPostUp = x]:1"} {
 		if got, err := checkEndpoint(in, 7000); err == nil {
 			t.Errorf("%q was taken as %s", in, got)
 		}

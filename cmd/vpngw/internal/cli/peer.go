@@ -96,7 +96,7 @@ func parsePrefixes(flag string, words []string) ([]netip.Prefix, error) {
 	for _, w := range words {
 		w = strings.TrimSpace(w)
 		n, err := netip.ParsePrefix(w)
-		if addr, aerr := netip.ParseAddr(w); aerr == nil {
+		if addr, aerr := netip.ParseAddr(w); aerr == nil && addr.Zone() == "" {
 			n, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil {
