@@ -11,10 +11,11 @@ import (
 // sent. Passed on to the client it quotes the client's own packet, as a router on a direct way
 // would have had it.
 type Fault struct {
-	Type, Code uint8      // destination unreachable or time exceeded; others are not passed on
+	Type, Code uint8      // destination unreachable, time exceeded or parameter problem; others are not passed on
 	From       netip.Addr // the router or host that sent it; the zero Addr: the gateway itself
 	TTL        uint8      // that the message is sent with; 0: the stack's
 	MTU        int        // of the next hop, in bytes, with code "fragmentation needed"; 0: not told
+	Pointer    uint8      // of a parameter problem: the octet of the packet that it was found at
 }
 
 // relayFault answers pkt, a client's packet to another host, with f.
@@ -26,6 +27,13 @@ func (s *Stack) relayFault(now tcp.Instant, pkt []byte, f Fault) {
 	msg := wire.ICMPv4{Type: f.Type, Code: f.Code}
 	switch {
 	case f.Type == wire.ICMPTimeExceeded:
+	case f.Type == wire.ICMPParamProblem:
+		// What left the gateway has the client's header but for addresses and options, none of which are
+		// passed on: where they would be, the pointer means nothing to the client.
+		if int(f.Pointer) >= wire.IPv4MinHeaderLen && len(about.Options) > 0 {
+			return
+		}
+		msg.SetPointer(f.Pointer)
 	case f.Type != wire.ICMPUnreachable:
 		return
 	case f.Code == wire.ICMPUnreachableFragNeeded:

@@ -14,6 +14,7 @@ func TestFaults(t *testing.T) {
 	from := netip.MustParseAddr(router)
 	plain := echo(clientAddr, serverAddr, 9, 8, pattern(1000, 1))
 	df := edit(plain, func(ip *wire.IPv4) { ip.DF = true })
+	optioned := edit(plain, func(ip *wire.IPv4) { ip.Options = []byte{1, 1, 1, 1} })
 	quoted := "*[" + clientAddr + " > " + serverAddr + " icmp echo*"
 	for _, c := range []struct {
 		name string
@@ -21,7 +22,7 @@ func TestFaults(t *testing.T) {
 		f    Fault
 		want string // "": nothing
 		ttl  uint8
-		mtu  int
+		mtu  int // or the pointer
 	}{
 		{"expired", plain, Fault{Type: 11, From: from, TTL: 61}, router + " > " + clientAddr + " icmp time exceeded" + quoted, 61, 0},
 		{"expired in reassembly", plain, Fault{Type: 11, Code: 1, From: from}, router + " > " + clientAddr + " icmp time exceeded" + quoted, 64, 0},
@@ -33,7 +34,9 @@ func TestFaults(t *testing.T) {
 		{"too large for anything", df, Fault{Type: 3, Code: 4, MTU: 1, From: from}, router + " > " + clientAddr + " icmp unreachable" + quoted, 64, 68},
 		{"too large, without DF", plain, Fault{Type: 3, Code: 4, MTU: 900, From: from}, "", 0, 0},
 		{"a redirect", plain, Fault{Type: 5, From: from}, "", 0, 0},
-		{"a parameter problem", plain, Fault{Type: 12, From: from}, "", 0, 0},
+		{"a parameter problem", plain, Fault{Type: 12, From: from, Pointer: 9}, router + " > " + clientAddr + " icmp*" + quoted, 64, 9},
+		{"an option missing", plain, Fault{Type: 12, Code: 1, From: from}, router + " > " + clientAddr + " icmp*" + quoted, 64, 0},
+		{"of an option that stayed here", optioned, Fault{Type: 12, From: from, Pointer: 20}, "", 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHost(t, gatewayAddr)
@@ -53,8 +56,12 @@ func TestFaults(t *testing.T) {
 				t.Fatalf("%d packets", len(pkts))
 			}
 			ip, m := parseICMP(t, pkts[0])
-			if ip.TTL != c.ttl || m.Type != c.f.Type || m.Code != c.f.Code || c.mtu != 0 && m.MTU() != c.mtu {
-				t.Errorf("TTL %d, %d/%d, MTU %d", ip.TTL, m.Type, m.Code, m.MTU())
+			told := m.MTU()
+			if m.Type == wire.ICMPParamProblem {
+				told = int(m.Pointer())
+			}
+			if ip.TTL != c.ttl || m.Type != c.f.Type || m.Code != c.f.Code || c.mtu != 0 && told != c.mtu {
+				t.Errorf("TTL %d, %d/%d, MTU or pointer %d", ip.TTL, m.Type, m.Code, told)
 			}
 			if line := string(wire.AppendPacket(nil, pkts[0])); !matches(line, c.want) {
 				t.Errorf("%s, want %s", line, c.want)

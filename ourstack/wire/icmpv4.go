@@ -67,6 +67,9 @@ func (m *ICMPv4) SetMTU(mtu int) {
 // Pointer returns the offset in the quoted packet at which a parameter problem lies.
 func (m *ICMPv4) Pointer() uint8 { return m.Rest[0] }
 
+// SetPointer sets the offset of a parameter problem.
+func (m *ICMPv4) SetPointer(offset uint8) { m.Rest = [4]byte{offset} }
+
 // IsError reports whether the message is an error, which must never cause another one
 // (RFC 1122 §3.2.2, RFC 1812 §4.3.2.7).
 func (m *ICMPv4) IsError() bool {

@@ -11,6 +11,7 @@ import (
 const (
 	icmpUnreachable   = 3
 	icmpTimeExceeded  = 11
+	icmpParamProblem  = 12
 	icmpCodeFragments = 4
 )
 
@@ -25,7 +26,9 @@ func (f fault) Error() string { return f.errno.Error() }
 func (f fault) Unwrap() error { return f.errno }
 
 // known reports whether there is something to tell a client.
-func (f fault) known() bool { return f.Type == icmpUnreachable || f.Type == icmpTimeExceeded }
+func (f fault) known() bool {
+	return f.Type == icmpUnreachable || f.Type == icmpTimeExceeded || f.Type == icmpParamProblem
+}
 
 // seen is why as a client is to see it: what this host itself says, from whichever of its addresses, comes
 // from the gateway. So does what names an address of the tunnel, since nobody out there has one.

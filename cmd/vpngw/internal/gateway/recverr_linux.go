@@ -90,8 +90,11 @@ func (f *fault) setExtendedErr(b []byte) {
 			f.Type = 0
 		}
 	}
-	if f.Type == icmpUnreachable && f.Code == icmpCodeFragments && info <= 0xFFFF {
+	switch {
+	case f.Type == icmpUnreachable && f.Code == icmpCodeFragments && info <= 0xFFFF:
 		f.MTU = int(info)
+	case f.Type == icmpParamProblem && info <= 0xFF:
+		f.Pointer = uint8(info)
 	}
 }
 

@@ -62,6 +62,11 @@ func TestParseRecvErr(t *testing.T) {
 			unix.EMSGSIZE,
 		},
 		{
+			"a parameter problem", err(extendedErr(unix.EPROTO, unix.SO_EE_ORIGIN_ICMP, 12, 0, 9, "198.51.100.7")),
+			adapter.Fault{Type: 12, Pointer: 9, From: router},
+			unix.EPROTO,
+		},
+		{
 			"refused", err(extendedErr(unix.ECONNREFUSED, unix.SO_EE_ORIGIN_ICMP, 3, 3, 77, "198.51.100.7")),
 			adapter.Fault{Type: 3, Code: 3, From: router},
 			unix.ECONNREFUSED,
@@ -102,7 +107,8 @@ func FuzzParseRecvErr(f *testing.F) {
 	f.Fuzz(func(t *testing.T, control []byte) {
 		got := parseRecvErr(control)
 		if got.From.IsValid() && !got.From.Is4() || got.MTU < 0 || got.MTU > 0xFFFF ||
-			got.MTU != 0 && (got.Type != icmpUnreachable || got.Code != icmpCodeFragments) {
+			got.MTU != 0 && (got.Type != icmpUnreachable || got.Code != icmpCodeFragments) ||
+			got.Pointer != 0 && got.Type != icmpParamProblem {
 			t.Errorf("%+v", got)
 		}
 		if ttl := parseTTL(control); ttl < 0 || ttl > 255 {
