@@ -145,12 +145,16 @@ func TestLimitsFitTheFileLimit(t *testing.T) {
 // A peer that closes connections and acknowledges nothing leaves them to the stack, where no budget counts
 // them any more.
 func TestOnePeerCannotFillTheStack(t *testing.T) {
-	for _, files := range []int{0, 1024, 65536} {
+	for _, files := range []int{0, 1024, 20000, 65536} {
 		b := newBudgets(newLimits(files))
 		var o adapter.Options
 		widen(&o, b)
 		if left := o.Limits.Conns - o.Limits.ConnsPerRemote; left < b.tcp.limit/2 {
 			t.Errorf("%d files: %d of %d connections are left to others", files, left, b.tcp.limit)
+		}
+		// A browser's thousand short connections must not be in the way of its next.
+		if room := o.Limits.ConnsPerRemote - o.Limits.TimeWait; o.Limits.TimeWait == 0 || room < b.tcp.limit/2 {
+			t.Errorf("%d files: beside %d connections in TIME-WAIT %d are left to the same peer", files, o.Limits.TimeWait, room)
 		}
 	}
 }

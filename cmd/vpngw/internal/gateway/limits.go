@@ -115,6 +115,9 @@ const (
 	// stackSlack is how much wider the stack's own bounds are than the budgets here: what has just
 	// ended there, but is still being taken down in the stack, must not be in the way.
 	stackSlack = 1024
+	// timeWaitMax bounds the stack's connections in TIME-WAIT; above it, or above a quarter of the flows, the
+	// oldest is forgotten: 60 s of 140 connections a second.
+	timeWaitMax = 8192
 
 	// settleMax bounds how long data that a destination sent before its reset may take to reach the
 	// client: some round trips of a slow path.

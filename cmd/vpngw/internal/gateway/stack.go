@@ -62,10 +62,13 @@ func fit(o *adapter.Options, configured, memory int64) {
 // may ask: what is to give way, and for whom, is decided here, where peers are known.
 func widen(o *adapter.Options, b *budgets) {
 	l := &o.Limits
-	l.Conns = b.tcp.limit + stackSlack
+	// Connections in TIME-WAIT are no flows any more, and one busy peer may have all of them: they have room of
+	// their own.
+	l.TimeWait = min(timeWaitMax, b.tcp.limit/4)
+	l.Conns = b.tcp.limit + l.TimeWait + stackSlack
 	// No peer gets more than half of the flows, see pool.check. What it has closed but does not acknowledge is
 	// in the stack alone, for minutes: that must not take the room of the others.
-	l.ConnsPerRemote = b.tcp.limit/2 + stackSlack
+	l.ConnsPerRemote = b.tcp.limit/2 + l.TimeWait + stackSlack
 	l.ForwardRequests = b.dials.limit + stackSlack
 	l.ForwardRequestsPerRemote = l.ForwardRequests
 	l.UDPSockets = b.udp.limit + stackSlack
