@@ -19,7 +19,9 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=${VERSION}" \
+ARG REVISION
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+        -ldflags="-s -w -X main.version=${VERSION} -X main.revision=${REVISION}" \
         -o /out/vpngw ./cmd/vpngw \
     && mkdir /out/state
 

@@ -174,9 +174,9 @@ func TestConfigurationOfAnotherUserIsNotMissing(t *testing.T) {
 
 func TestVersionOfTheBuild(t *testing.T) {
 	h := newHost(t)
-	var v struct{ Version, Go, Platform string }
+	var v struct{ Version, Commit, Go, Platform string }
 	out, _ := h.run(0, "version", "--json")
-	if err := json.Unmarshal([]byte(out), &v); err != nil || v.Version != "v0.0.1-test" || v.Go == "" {
+	if err := json.Unmarshal([]byte(out), &v); err != nil || v.Version != "v0.0.1-test" || v.Commit != "0123abcd" || v.Go == "" {
 		t.Errorf("%s: %v", out, err)
 	}
 	h.run(2, "version", "--nonsense")

@@ -38,7 +38,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary = filepath.Join(dir, "vpngw")
-	build := exec.Command("go", "build", "-ldflags", "-X main.version=v0.0.1-test", "-o", binary, ".")
+	build := exec.Command("go", "build", "-ldflags", "-X main.version=v0.0.1-test -X main.revision=0123abcd", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	if err == nil {

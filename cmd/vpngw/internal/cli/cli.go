@@ -23,6 +23,7 @@ import (
 // app is one invocation of the command: what it was given and where it writes. Tests fill it in.
 type app struct {
 	version    string // as the linker set it; may be ""
+	revision   string // likewise
 	program    string // how the user calls us, for hints
 	stdin      io.Reader
 	stdout     io.Writer
@@ -39,10 +40,12 @@ type app struct {
 	started    bool // a verb's own code has run: errors before are of usage
 }
 
-// Main runs the command with the arguments after its name and returns its exit status.
-func Main(version string, args []string) int {
+// Main runs the command with the arguments after its name and returns its exit status. version and
+// revision are those of the program, "" for what the build has recorded.
+func Main(version, revision string, args []string) int {
 	a := &app{
 		version:    version,
+		revision:   revision,
 		program:    programName(os.Args[0]),
 		stdin:      os.Stdin,
 		stdout:     os.Stdout,

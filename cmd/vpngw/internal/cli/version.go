@@ -16,7 +16,7 @@ const wireguardModule = "golang.zx2c4.com/wireguard"
 // versionInfo says what a binary was made from.
 type versionInfo struct {
 	Version     string `json:"version"`
-	Commit      string `json:"commit"` // "unknown" if it was not built from a repository
+	Commit      string `json:"commit"` // "unknown" if the build knew no repository and was told none
 	CommitTime  string `json:"commit_time,omitempty"`
 	Modified    bool   `json:"modified,omitempty"` // the work tree had changes
 	Go          string `json:"go"`
@@ -25,10 +25,10 @@ type versionInfo struct {
 }
 
 // readVersion combines what the linker was told with what the build recorded.
-func readVersion(linked string, info *debug.BuildInfo) versionInfo {
+func readVersion(linked, revision string, info *debug.BuildInfo) versionInfo {
 	v := versionInfo{
 		Version:     linked,
-		Commit:      "unknown",
+		Commit:      cmp.Or(revision, "unknown"),
 		Go:          runtime.Version(),
 		WireGuardGo: "unknown",
 		Platform:    runtime.GOOS + "/" + runtime.GOARCH,
@@ -44,7 +44,7 @@ func readVersion(linked string, info *debug.BuildInfo) versionInfo {
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
-			v.Commit = s.Value
+			v.Commit = cmp.Or(revision, s.Value)
 		case "vcs.time":
 			v.CommitTime = s.Value
 		case "vcs.modified":
@@ -61,7 +61,7 @@ func readVersion(linked string, info *debug.BuildInfo) versionInfo {
 
 func (a *app) buildVersion() versionInfo {
 	info, _ := debug.ReadBuildInfo()
-	return readVersion(a.version, info)
+	return readVersion(a.version, a.revision, info)
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -15,17 +15,17 @@ func TestVersionSources(t *testing.T) {
 			{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}, {Key: "vcs.modified", Value: "true"},
 		},
 	}
-	v := readVersion("", built)
+	v := readVersion("", "", built)
 	if v.Version != "v0.3.0" || v.Commit != "abc" || !v.Modified || v.WireGuardGo != "v0.0.1" || v.CommitTime == "" {
 		t.Errorf("%+v", v)
 	}
-	if v := readVersion("v1.0.0", built); v.Version != "v1.0.0" {
+	if v := readVersion("v1.0.0", "def", built); v.Version != "v1.0.0" || v.Commit != "def" {
 		t.Errorf("the linker's word: %+v", v)
 	}
-	if v := readVersion("", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}); v.Version != "devel" || v.Commit != "unknown" {
+	if v := readVersion("", "", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}); v.Version != "devel" || v.Commit != "unknown" {
 		t.Errorf("a build without anything: %+v", v)
 	}
-	if v := readVersion("", nil); v.Version != "devel" || v.WireGuardGo != "unknown" {
+	if v := readVersion("", "", nil); v.Version != "devel" || v.WireGuardGo != "unknown" {
 		t.Errorf("no build information: %+v", v)
 	}
 }
