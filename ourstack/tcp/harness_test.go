@@ -369,7 +369,7 @@ func (s *script) fatalf(format string, args ...any) {
 
 // seqRangeText writes flags and a sequence range.
 func seqRangeText(flags string, first, n int) string {
-	return fmt.Sprintf("%s. %d:%d(%d)", flags, first, first+n, n)
+	return flags + ". " + itoa(first) + ":" + itoa(first+n) + "(" + strconv.Itoa(n) + ")"
 }
 
 // drain returns everything that the connection sends now.
@@ -403,4 +403,5 @@ func (s *script) pump(d Duration) []wire.TCP {
 	return segs
 }
 
-func itoa(n int) string { return strconv.Itoa(n) }
+// itoa writes a relative sequence number, which on 32 bits may be negative as an int.
+func itoa(n int) string { return strconv.FormatUint(uint64(uint32(n)), 10) }
