@@ -138,6 +138,19 @@ func TestVariablesOfTheFirstRunAreUnusedLater(t *testing.T) {
 	}
 }
 
+func TestHintsDoNotRepeatTheEnvironment(t *testing.T) {
+	b := newBench(t)
+	b.env["VPNGW_STATE"] = "s"
+	r := b.start("up", "--listen-port", "0")
+	r.stop()
+	if s := r.stderr.String(); strings.Contains(s, "--state") || !strings.Contains(s, "vpngw peer add NAME --qr") {
+		t.Errorf("hints with --state, which is not needed:\n%s", s)
+	}
+	if list := b.ok("peer", "list"); !strings.Contains(list, "peer1") {
+		t.Errorf("a command as in the hint finds\n%s", list)
+	}
+}
+
 func TestListenPortFromTheEnvironment(t *testing.T) {
 	b := newBench(t)
 	b.env["VPNGW_LISTEN_PORT"] = "0"

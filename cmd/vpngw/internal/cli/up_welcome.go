@@ -83,7 +83,7 @@ func (a *app) sayAgain(c *config.Config, dir string) {
 
 // stateHint is what a command line needs to find the state directory.
 func (a *app) stateHint(dir string) string {
-	if dir == stateDefault {
+	if dir == stateDefault || dir == a.getenv("VPNGW_STATE") { // a container's commands have that, too
 		return ""
 	}
 	return " --state " + dir
