@@ -65,9 +65,9 @@ const (
 	// groupQuantum is what one remote address may send before the next has its turn, in bytes:
 	// one UDP GSO batch of wireguard-go (64 KiB, 64 packets).
 	groupQuantum = 64 << 10
-	// flowQuantum is what one flow may send before the next flow of the same remote address,
-	// in bytes: long enough for runs of equal packets, short against a round-trip time.
-	flowQuantum = 32 << 10
+	// flowQuantum is what one flow may send before the next flow of the same remote address, in bytes:
+	// the longest run of packets that the receiver's kernel makes one of (GRO), and acknowledges as one.
+	flowQuantum = 64 << 10
 	// smallQuantum is what a flow that is expected to send pure ACKs may send in its
 	// turn, in bytes. A flow that sends more turns out to be a bulk flow.
 	smallQuantum = 2 << 10
