@@ -64,11 +64,15 @@ func New(o Options) (*Net, error) {
 	return n, nil
 }
 
-// SetRelay makes the Net a router for the packets for which f is true: those from src
+// SetRelay makes the Net a router for the packets for which ok is true: those from src
 // to dst, which is not a local address, leave as they came, but for the TTL, instead of
-// going to the handlers. f is called for each run of packets with the same addresses,
-// perhaps concurrently; it must be quick and must not block. nil relays nothing.
-func (n *Net) SetRelay(f func(src, dst netip.Addr) bool) { n.stack.SetRelay(f) }
+// going to the handlers. from and to, addresses too, stand for those who have src and dst:
+// all packets between the same two share one queue and its turn. f is called for each run
+// of packets with the same addresses, perhaps concurrently; it must be quick and must not
+// block. nil relays nothing.
+func (n *Net) SetRelay(f func(src, dst netip.Addr) (from, to netip.Addr, ok bool)) {
+	n.stack.SetRelay(f)
+}
 
 // SetMTUs says which networks lie behind links with an MTU, in bytes, below that of the Net; see
 // [ourstack.Stack.SetMTUs].

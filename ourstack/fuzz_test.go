@@ -51,7 +51,9 @@ func fuzzStack(t testing.TB) *host {
 			r.Fail(h.now(), Fault{Type: wire.ICMPTimeExceeded, From: netip.MustParseAddr("192.0.2.7")})
 		}
 	})
-	h.s.SetRelay(func(_, dst netip.Addr) bool { return dst == netip.MustParseAddr(otherAddr) })
+	h.s.SetRelay(func(src, dst netip.Addr) (from, to netip.Addr, ok bool) {
+		return src, dst, dst == netip.MustParseAddr(otherAddr)
+	})
 	l, err := h.s.Listen(ap(gatewayAddr+":80"), 4)
 	if err != nil {
 		t.Fatal(err)

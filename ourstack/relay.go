@@ -7,14 +7,16 @@ import (
 	"vpngw/ourstack/wire"
 )
 
-// SetRelay makes the stack a router for the packets for which f is true: packets from src to dst, an
+// SetRelay makes the stack a router for the packets for which ok is true: packets from src to dst, an
 // address that is not the stack's, go out again as they came, fragments and ICMP errors among them,
-// instead of raising forward requests. Out comes what went in, but for the TTL. A queue per pair of
-// addresses, bounded in bytes, takes its turn with everything else that is sent to the destination.
+// instead of raising forward requests. Out comes what went in, but for the TTL. from and to, addresses
+// too, stand for those who have src and dst: all packets between the same two share one queue, bounded in
+// bytes, which takes its turn with everything else that is sent to the address "to"; so nobody gets more by
+// having many addresses.
 //
 // f is called from Input, once for each run of packets with the same addresses; it must be quick, must
 // not block, and may be called concurrently. nil, as at the start, relays nothing.
-func (s *Stack) SetRelay(f func(src, dst netip.Addr) bool) {
+func (s *Stack) SetRelay(f func(src, dst netip.Addr) (from, to netip.Addr, ok bool)) {
 	if f == nil {
 		s.relay.Store(nil)
 		return
@@ -25,6 +27,7 @@ func (s *Stack) SetRelay(f func(src, dst netip.Addr) bool) {
 // relayRun is what f of SetRelay said about the packets of the present run.
 type relayRun struct {
 	src, dst wire.Addr
+	from, to wire.Addr // who share a queue
 	relayed  bool
 	mtu      int // of the way out
 }
@@ -40,7 +43,14 @@ func (in *input) relays() bool {
 	if r := &in.relayRun; r.src != in.ip.Src || r.dst != in.ip.Dst {
 		in.endRun() // no lock is held while f is called
 		*r = relayRun{src: in.ip.Src, dst: in.ip.Dst}
-		r.relayed = (*f)(in.ip.Src.Netip(), in.ip.Dst.Netip())
+		from, to, ok := (*f)(in.ip.Src.Netip(), in.ip.Dst.Netip())
+		r.relayed = ok
+		if r.from, ok = wire.AddrFrom(from); !ok {
+			r.from = r.src
+		}
+		if r.to, ok = wire.AddrFrom(to); !ok {
+			r.to = r.dst
+		}
 		r.mtu = in.s.mtuTo(in.ip.Dst)
 	}
 	return in.relayRun.relayed
@@ -79,7 +89,7 @@ func decrementTTL(pkt []byte) {
 }
 
 func (in *input) pushRelayed(buf *packetBuf) dropReason {
-	d := datagram{buf: buf, src: in.ip.Src, dst: in.ip.Dst, whole: true}
+	d := datagram{buf: buf, src: in.relayRun.from, dst: in.relayRun.to, whole: true}
 	if in.s.relayed.push(d) != nil {
 		return dropRelayQueue
 	}

@@ -17,9 +17,9 @@ func relayHost(t testing.TB, change ...func(*Config)) (*host, *int) {
 	h := newHost(t, gatewayAddr, change...)
 	asked := 0
 	network := netip.MustParsePrefix("10.8.0.0/24")
-	h.s.SetRelay(func(src, dst netip.Addr) bool {
+	h.s.SetRelay(func(src, dst netip.Addr) (from, to netip.Addr, ok bool) {
 		asked++
-		return network.Contains(src) && network.Contains(dst)
+		return src, dst, network.Contains(src) && network.Contains(dst)
 	})
 	return h, &asked
 }
@@ -208,6 +208,40 @@ func TestRelayIsFairAmongSenders(t *testing.T) {
 	}
 	if st := h.s.Stats(); st.DatagramMemory != 0 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestRelaySharesAreOfPeers, not of their addresses: one that floods from a hundred of its own, to a hundred of
+// another's, has one queue and one turn.
+func TestRelaySharesAreOfPeers(t *testing.T) {
+	h := newHost(t, gatewayAddr)
+	owner := func(a netip.Addr) netip.Addr { // a network of each peer: 10.8.x.0/24
+		b := a.As4()
+		return netip.AddrFrom4([4]byte{b[0], b[1], b[2], 1})
+	}
+	h.s.SetRelay(func(src, dst netip.Addr) (from, to netip.Addr, ok bool) { return owner(src), owner(dst), true })
+	const calm = 20 // packets of another peer
+	for host := range 100 {
+		for range 100 {
+			from, to := fmt.Sprintf("10.8.1.%d:1", 2+host), fmt.Sprintf("10.8.3.%d:2", 2+host)
+			h.recv(udpDatagram(from, to, pattern(1300, 6)))
+		}
+	}
+	st := h.s.Stats()
+	if dropped := st.Drops["relay: queue full"]; dropped == 0 || st.DatagramMemory > 2*relayQueueMaxPerPair {
+		t.Errorf("%d dropped, %d bytes wait", dropped, st.DatagramMemory)
+	}
+	for range calm {
+		h.recv(udpDatagram("10.8.2.2:1", "10.8.3.2:2", pattern(1300, 6)))
+	}
+	last, n := 0, 0
+	for i, p := range h.packets() {
+		if p[14] == 2 {
+			last, n = i, n+1
+		}
+	}
+	if n != calm || last > 3*calm {
+		t.Errorf("%d packets of the calm one, the last is number %d", n, last)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // sendQueue holds the datagrams of one owner (a UDP socket, a ping socket, the echo server) that wait
 // for Output, bounded in bytes. Each destination has its own queue and turn in the scheduler, so
 // that a datagram for one peer does not wait for those to another; of relayed packets, each pair of
-// addresses, so that one sender does not wait for another.
+// peers, so that one sender does not wait for another.
 type sendQueue struct {
 	stack    *Stack
 	limit    int    // bytes, with overhead
@@ -30,7 +30,7 @@ type sendQueue struct {
 // datagram is a queued UDP datagram or ICMP message, or a relayed packet.
 type datagram struct {
 	buf      *packetBuf // transport header and payload; all of a relayed packet
-	whole    bool       // it is a relayed packet: only src and dst are set beside
+	whole    bool       // it is a relayed packet: only src and dst are set beside, see SetRelay
 	src, dst wire.Addr
 	tos, ttl uint8 // ttl 0: the stack's
 	df       bool  // it fits

@@ -51,7 +51,7 @@ type Stack struct {
 	forwardTCP  atomic.Pointer[func(*TCPRequest)]
 	forwardUDP  atomic.Pointer[func(*UDPRequest)]
 	forwardICMP atomic.Pointer[func(*ICMPRequest)]
-	relay       atomic.Pointer[func(src, dst netip.Addr) bool]
+	relay       atomic.Pointer[func(src, dst netip.Addr) (from, to netip.Addr, ok bool)]
 
 	connCount    atomic.Int64
 	requestCount atomic.Int64

@@ -25,7 +25,7 @@ func TestRelays(t *testing.T) {
 	f.peers.Store(newPeerTable(cfg.Peers, nil, &f.open))
 	check := func(src, dst string, want bool) {
 		t.Helper()
-		if got := f.policy.relays(netip.MustParseAddr(src), netip.MustParseAddr(dst)); got != want {
+		if _, _, got := f.policy.relays(netip.MustParseAddr(src), netip.MustParseAddr(dst)); got != want {
 			t.Errorf("%s to %s: %v", src, dst, got)
 		}
 	}
@@ -45,6 +45,35 @@ func TestRelays(t *testing.T) {
 	cfg.Forward.PeerToPeer, cfg.Forward.Enabled = true, false
 	f.configure(cfg)
 	check("10.8.0.2", "10.8.0.3", false)
+}
+
+// TestRelaysBetweenPeers: what stands for a peer is the same for all of its addresses and for no other's.
+func TestRelaysBetweenPeers(t *testing.T) {
+	cfg := testConfig(t, 4)
+	cfg.Peers[0].AllowedIPs = prefixes("192.168.0.0/16", "10.8.0.2/32")
+	cfg.Peers[1].AllowedIPs = prefixes("192.168.0.0/24") // which takes the first address of the one above
+	cfg.Peers[2].AllowedIPs = prefixes("0.0.0.0/0", "fd00::/64", "10.8.0.4/30")
+	cfg.Peers[3].AllowedIPs = prefixes("10.8.0.9/32")
+	f := newForwarder(testLog(t), 1024)
+	f.configure(cfg)
+	f.peers.Store(newPeerTable(cfg.Peers, nil, &f.open))
+	signs := map[netip.Addr]int{}
+	for i, addrs := range [][]string{
+		{"192.168.7.7", "192.168.8.8", "10.8.0.2"},
+		{"192.168.0.0", "192.168.0.99"},
+		{"10.8.0.5", "10.8.0.6", "192.0.2.1"},
+	} {
+		for _, addr := range addrs {
+			from, to, ok := f.policy.relays(netip.MustParseAddr(addr), netip.MustParseAddr("10.8.0.9"))
+			if was, known := signs[from]; !ok || known && was != i || to.String() != "10.8.0.9" {
+				t.Errorf("%s of peer %d: from %v (also of %d) to %v, %v", addr, i, from, was, to, ok)
+			}
+			signs[from] = i
+		}
+	}
+	if len(signs) != 3 {
+		t.Errorf("three peers are %v", signs)
+	}
 }
 
 // TestPeerToPeer: two clients, through the gateway: TCP both ways, datagrams in fragments, ping.

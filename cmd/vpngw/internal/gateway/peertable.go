@@ -15,6 +15,7 @@ type peerTable struct {
 	byKey   map[config.PublicKey]*peer
 	routes  map[netip.Prefix]*peer
 	lengths []int // the prefix lengths in routes, longest first
+	signs   map[*peer]netip.Addr
 }
 
 // newPeerTable makes the table for the configured peers; those known to old are taken over, with
@@ -23,6 +24,7 @@ func newPeerTable(configured []config.Peer, old *peerTable, open *sync.WaitGroup
 	t := &peerTable{
 		byKey:  make(map[config.PublicKey]*peer, len(configured)),
 		routes: make(map[netip.Prefix]*peer, len(configured)),
+		signs:  make(map[*peer]netip.Addr, len(configured)),
 	}
 	for i := range configured {
 		c := &configured[i]
@@ -43,7 +45,25 @@ func newPeerTable(configured []config.Peer, old *peerTable, open *sync.WaitGroup
 		}
 	}
 	slices.SortFunc(t.lengths, func(a, b int) int { return b - a })
+	for i, p := range t.peers {
+		for _, prefix := range configured[i].AllowedIPs {
+			addr := prefix.Masked().Addr()
+			if owner, bits := t.lookup(addr); owner == p && addr.Is4() && bits > 0 {
+				t.signs[p] = addr
+				break
+			}
+		}
+	}
 	return t
+}
+
+// sign returns an address that is the peer's alone, the same for all of its addresses; or addr, one of them,
+// if it has no IPv4 network whose first address is its own.
+func (t *peerTable) sign(p *peer, addr netip.Addr) netip.Addr {
+	if sign, ok := t.signs[p]; ok {
+		return sign
+	}
+	return addr
 }
 
 // lookup returns the peer whose allowed IPs contain addr, by the longest prefix as WireGuard does

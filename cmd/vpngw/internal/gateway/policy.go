@@ -45,19 +45,20 @@ type policy struct {
 // relays reports whether the stack is to pass on, packet by packet, what src sends to dst: both belong
 // to peers. It is asked for every run of packets, before decide. Back to the peer that sends goes only
 // what is for another address of its own: from a network behind it, packets for a host that is not
-// there would circle until their TTL ends.
-func (c *policy) relays(src, dst netip.Addr) bool {
+// there would circle until their TTL ends. from and to stand for the two peers, whatever their addresses.
+func (c *policy) relays(src, dst netip.Addr) (from, to netip.Addr, ok bool) {
 	if !c.peerToPeer.Load() || !c.forward.Load() {
-		return false
+		return src, dst, false
 	}
 	peers := c.peers.Load()
 	// A route of length 0 names the Internet, not a network behind a peer.
-	to, bits := peers.lookup(dst)
-	if to == nil || bits == 0 {
-		return false
+	receiver, bits := peers.lookup(dst)
+	if receiver == nil || bits == 0 {
+		return src, dst, false
 	}
-	from, _ := peers.lookup(src)
-	return from != nil && (from != to || bits == dst.BitLen() && src != dst)
+	sender, _ := peers.lookup(src)
+	ok = sender != nil && (sender != receiver || bits == dst.BitLen() && src != dst)
+	return peers.sign(sender, src), peers.sign(receiver, dst), ok
 }
 
 // decide says what happens to traffic of p to dst; the port is the ICMP identifier, or 0, where the
