@@ -346,3 +346,40 @@ func TestSYNsOfOneClientAtOnce(t *testing.T) {
 		t.Errorf("%d requests, %d wait", reqs.Load(), h.s.Stats().Requests)
 	}
 }
+
+// TestDestinationsInTurn: one goroutine sends to one destination after the other while another takes the
+// packets: the queue of the one before is used anew at once.
+func TestDestinationsInTurn(t *testing.T) {
+	h := newHost(t, gatewayAddr)
+	p, err := h.s.ListenPing(netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const pings = 20_000
+	var done atomic.Bool
+	var sent int
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		defer done.Store(true)
+		for i := range pings {
+			to := netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + i%3)})
+			if p.WriteTo(h.now(), uint16(i), nil, to) == nil {
+				sent++
+			}
+		}
+	}()
+	bufs, sizes, got := [][]byte{make([]byte, 2000), make([]byte, 2000)}, make([]int, 2), 0
+	for {
+		last := done.Load()
+		n := h.s.Output(h.now(), bufs, sizes, 0)
+		if got += n; n == 0 && last {
+			break
+		}
+	}
+	wg.Wait()
+	if got != sent {
+		t.Errorf("%d of %d pings came out", got, sent)
+	}
+}

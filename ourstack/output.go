@@ -78,10 +78,11 @@ func (s *Stack) fill(b *batch) {
 			continue // a control packet came
 		}
 		first, b.hold = b.n, hold
+		own := f.group.loopback // f is its source's again after the call, and may be used anew
 		f.source.emit(b, budget)
 		b.settle()
 		s.finishRun(b, first)
-		if f.group.loopback {
+		if own {
 			looped += b.n - first + 1
 			s.loopback(b, first)
 		}
