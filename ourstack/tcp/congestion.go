@@ -60,7 +60,7 @@ const (
 // congestion control share. All sizes are in bytes.
 type window struct {
 	cwnd        uint32 // RFC 5681 §2; never below smss
-	ssthresh    uint32 // initially "arbitrarily high": math.MaxUint32 (RFC 5681 §3.1)
+	ssthresh    uint32 // initially "arbitrarily high": math.MaxInt32 (RFC 5681 §3.1)
 	smss        uint32 // sender maximum segment size, options subtracted
 	initial     uint32 // initial window, IW (RFC 6928)
 	maxCwnd     uint32 // clamp: never more than the send buffer and the scaled window can use; 0 = none

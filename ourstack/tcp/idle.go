@@ -104,6 +104,9 @@ func (c *Conn) Thaw(cfg *Config, t Tuple, f *Idle) {
 		c.rtt.min.reset(uint64(f.minRTTAt), uint64(f.minRTT))
 	}
 	c.startCongestion(f.lastSent)
+	if cc, ok := c.cc.(*cubic); ok && f.ssthresh != c.win.ssthresh {
+		cc.hy.stop() // it is "only for the initial slow start" (RFC 9406 §4.3), which ended before the rest
+	}
 	c.win.cwnd, c.win.ssthresh, c.win.initial = f.cwnd, f.ssthresh, f.initial
 	c.win.clamp()
 	c.rec.lastSent, c.rec.lastWnd, c.rec.cwrDue = f.lastSent, f.lastWnd, f.cwrDue

@@ -214,3 +214,27 @@ func TestThawedConnectionStillOwesCWR(t *testing.T) {
 		s.want("CWR", "P.W 101:201(100) ack 1")
 	})
 }
+
+// TestThawedConnectionHasDoneItsFirstSlowStart: HyStart++ is for the first one only (RFC 9406 §4.3).
+func TestThawedConnectionHasDoneItsFirstSlowStart(t *testing.T) {
+	for _, over := range []bool{false, true} {
+		cfg := &Config{MTU: 1420}
+		a, _, _ := established(t, cfg, cfg)
+		if over {
+			a.cc.onCongestionEvent(&a.win, Instant(Second), congestionLoss, 20000)
+			a.cc.onExitRecovery(&a.win, Instant(Second))
+		}
+		a.TakeEvents()
+		for now := Instant(2 * Second); !a.AtRest(); now = now.Add(idleShrink) {
+			a.HandleTimeout(now)
+		}
+		var f Idle
+		if !a.Freeze(&f) {
+			t.Fatal("not frozen")
+		}
+		a.Thaw(cfg, scriptTuple, &f)
+		if got := a.cc.(*cubic).hy.stopped; got != over {
+			t.Errorf("slow start is over: %v, HyStart++ is: %v", over, got)
+		}
+	}
+}
