@@ -3,6 +3,7 @@ package netns
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,26 +49,32 @@ func TestHTTP3(t *testing.T) {
 	g.stop()
 }
 
-// datagramsOut is OutDatagrams of /proc/net/snmp, which counts a run for segmentation as one.
-func datagramsOut(t *testing.T, h *lab.Host) (n int) {
+// datagramsOut counts a run for segmentation as one.
+func datagramsOut(t *testing.T, h *lab.Host) int {
+	t.Helper()
+	return kernelCounter(t, h, "snmp", "Udp:", "OutDatagrams")
+}
+
+// kernelCounter reads what a host's kernel has counted (proc_net(5)): in a file of /proc/net, in the two lines that
+// begin with a word, names and numbers.
+func kernelCounter(t *testing.T, h *lab.Host, file, word, name string) (n int) {
 	t.Helper()
 	var names []string
-	for line := range strings.Lines(h.Run("cat", "/proc/net/snmp")) {
+	for line := range strings.Lines(h.Run("cat", "/proc/net/"+file)) {
 		fields := strings.Fields(line)
-		if fields[0] != "Udp:" {
+		if fields[0] != word {
 			continue
 		}
 		if names == nil {
 			names = fields
 			continue
 		}
-		for i, name := range names {
-			if name == "OutDatagrams" {
-				if _, err := fmt.Sscan(fields[i], &n); err != nil {
-					t.Fatal(err)
-				}
+		if i := slices.Index(names, name); i > 0 && i < len(fields) {
+			if _, err := fmt.Sscan(fields[i], &n); err == nil {
+				return n
 			}
 		}
 	}
-	return n
+	t.Fatalf("%s has no %s %s", file, word, name)
+	return 0
 }
