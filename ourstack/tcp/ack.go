@@ -44,6 +44,8 @@ func (c *Conn) ackNow() {
 func (c *Conn) ackText(now Instant, n int, disorder bool) {
 	c.ack.unacked += uint32(n)
 	if disorder {
+		// The peer has lost something, or will think so, and has a small window to grow from.
+		c.ack.quick = max(c.ack.quick, quickAcks)
 		c.noteRange()
 		c.ackNow()
 		return

@@ -158,6 +158,7 @@ func TestBBRApplicationLimitedKeepsTheModel(t *testing.T) {
 		last = b.state
 	}
 	f.available = f.nextSeg
+	s.run(0, 200*Millisecond)                  // what is in flight arrives, and does not count
 	f.chunk, f.interval = 100, 430*Millisecond // 2.5 Mbit/s
 	s.schedule(s.now, simWrite, f, 0)
 	f.goodput = 0

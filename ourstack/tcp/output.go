@@ -136,6 +136,12 @@ func (c *Conn) resend(now Instant, b []byte, i uint32) int {
 	c.rec.force = false
 	c.counters.Retransmits++
 	n := t.len()
+	if c.rec.phase == recFast && t.seq == c.sndUna {
+		// "a more careful variant that re-arms the RTO timer on each retransmission that is sent
+		// during recovery MAY be used" RFC 6675 §6; Linux does so for the first segment. RACK finds a
+		// second loss of it after a round trip, and the third transmission needs its own.
+		c.setRexmit(now)
+	}
 	c.sent(now, n, prior)
 	return c.buildText(now, b, t)
 }

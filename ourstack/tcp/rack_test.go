@@ -183,6 +183,36 @@ func TestRACKFindsLostRetransmission(t *testing.T) {
 	})
 }
 
+// TestRetransmissionRestartsTheTimer: each transmission of the first segment has a whole RTO in which
+// its loss can be found otherwise (RFC 6675 §6); one of a later segment says nothing of the first.
+func TestRetransmissionRestartsTheTimer(t *testing.T) {
+	run(t, Config{}, func(s *script) {
+		s.bulk(withSACK, 10)
+		s.pass(100 * ms) // of the 200 that there are
+		s.acks(0, [2]int{1, 3}, [2]int{4, 10})
+		if segs := s.drain(); len(segs) < 2 || s.c.counters.Retransmits != 2 {
+			s.fatalf("%d segments, %d of them again", len(segs), s.c.counters.Retransmits)
+		}
+		first := s.c.rec.rtoAt
+		if want := s.now.Add(s.c.rtt.rto()); first != want {
+			s.fatalf("the timer expires %d ms too early", want.Sub(first)/ms)
+		}
+		s.pass(100 * ms)
+		s.acks(0, [2]int{1, 10}) // the first retransmission is lost, the second arrived
+		s.drain()
+		if s.c.counters.Retransmits == 2 {
+			s.waitTimer()
+			s.drain()
+		}
+		if want := s.now.Add(s.c.rtt.rto()); s.c.counters.Retransmits == 2 || s.c.rec.rtoAt != want {
+			s.fatalf("after %d retransmissions the timer expires %d ms too early", s.c.counters.Retransmits, want.Sub(s.c.rec.rtoAt)/ms)
+		}
+		if s.c.counters.Timeouts != 0 {
+			s.fatalf("%d timeouts", s.c.counters.Timeouts)
+		}
+	})
+}
+
 // TestRACKFindsTheTail is example 1 of RFC 8985 §9.1: of P1 to P3 the first and the last are lost.
 func TestRACKFindsTheTail(t *testing.T) {
 	run(t, Config{}, func(s *script) {
