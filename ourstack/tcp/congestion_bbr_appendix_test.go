@@ -152,6 +152,22 @@ func TestBBRAppendixDownByInflight(t *testing.T) {
 	}
 }
 
+// TestBBRDownLeavesHeadroom: whatever bw is, the flight falls below inflight_longterm in DOWN, by as
+// much as is to be left to others.
+func TestBBRDownLeavesHeadroom(t *testing.T) {
+	s, f, b := appendixFlow(9)
+	s.wait(t, b, bbrProbeUp, 10*Second)
+	s.wait(t, b, bbrProbeDown, 5*Second)
+	b.probeRTTMinStamp = s.now                    // keep ProbeRTT away
+	b.inflightLongterm = uint64(f.pipe)           // as if a probe had gone too high
+	b.maxBWFilter = [2]uint64{2 * b.bw, 2 * b.bw} // 90 % of which are more than the path carries
+	b.bw, b.bwShortterm = 2*b.bw, bbrInfinite     // no loss has told
+	s.until(Second, func() bool { return b.state != bbrProbeDown })
+	if limit := uint64(float64(b.inflightLongterm) * 0.86); b.state != bbrProbeCruise || uint64(f.pipe) > limit {
+		t.Errorf("state %d with %d in flight, of which %d were to be left", b.state, f.pipe, limit)
+	}
+}
+
 // Exiting PROBE_DOWN After Max Time: straight to REFILL.
 func TestBBRAppendixDownByTime(t *testing.T) {
 	s, f, b := bbrFlow(10, func(p *simPath) { p.rate, p.buffer = mbit(100), 100<<20 })

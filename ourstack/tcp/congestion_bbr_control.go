@@ -67,6 +67,14 @@ func (b *bbr) setCwnd(w *window, s *ackSample) {
 }
 
 // boundCwnd is BoundCwndForProbeRTT (§5.6.4.5) and BoundCwndForModel (§5.6.4.7).
+//
+// DEVIATION §5.6.4.7: the headroom is kept in DOWN as well, after a round of it, where the
+// draft bounds by inflight_longterm alone. DOWN is to leave "free headroom in the path ... for
+// convergence of bandwidth shares" (§5.3.3.1), by sending at 90 % of bw. But bw is the largest rate of two
+// cycles, and of a queue that several flows keep full it is up to a third above what the flow
+// gets: then 90 % of it reduces nothing, and the flow stays in DOWN with all of
+// inflight_longterm until it probes again. The headroom is what the others grow into, and all that
+// makes shares equal. A flow that has its path for itself leaves DOWN within a round.
 func (b *bbr) boundCwnd(w *window) {
 	cwnd := uint64(w.cwnd)
 	if b.state == bbrProbeRTT {
@@ -74,7 +82,8 @@ func (b *bbr) boundCwnd(w *window) {
 	}
 	limit := bbrInfinite
 	switch {
-	case b.state == bbrProbeRTT || b.state == bbrProbeCruise:
+	case b.state == bbrProbeRTT || b.state == bbrProbeCruise,
+		b.state == bbrProbeDown && b.ackPhase == bbrAcksInit:
 		limit = b.inflightWithHeadroom(w)
 	case b.inProbeBW():
 		limit = b.inflightLongterm

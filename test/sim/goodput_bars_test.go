@@ -35,7 +35,7 @@ var goodputBars = []goodputBar{
 
 	{row: "40ms 100M/40ms 8 flows cubic", goodput: 94, jain: 0.95, least: 0.95},
 	{row: "40ms 100M/40ms 8 flows newreno", goodput: 94, jain: 0.95, least: 0.95},
-	{row: "40ms 100M/40ms 8 flows bbr", goodput: 92, jain: 0.95, least: 0.93},
+	{row: "40ms 100M/40ms 8 flows bbr", goodput: 92, jain: 0.95, least: 0.95},
 	{row: "40ms 100M/40ms 8 flows at once bbr", goodput: 92, jain: 0.95, least: 0.95},
 	{row: "40ms 100M/40ms 8 flows 10ms apart bbr", goodput: 92, jain: 0.95, least: 0.95},
 	{row: "40ms 100M/40ms 8 flows 1s apart bbr", goodput: 92, jain: 0.95, least: 0.95},
