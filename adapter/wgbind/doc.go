@@ -33,10 +33,13 @@
 // in better places: in the stack, which then builds newer packets, and in the socket's buffer, which
 // has a bound. Where memory is small, batches are too: each buffer of the device is 64 KiB.
 //
+// Packets for a peer with whom there is no session a device keeps for 90 s. Of those Limit lets few in
+// (silent.go); the rest it drops, as a host does for whom ARP has no answer.
+//
 // # Files
 //
 //	doc.go limits.go
-//	limit.go             Limit, on every system
+//	limit.go silent.go   Limit, on every system; peers that may not be there
 //	bind_linux.go        Open, Close, SetMark; sockets and their options
 //	receive_linux.go split.go   receiving, and segments that did not fall where they should
 //	send_linux.go        sending, and what to do about refusals

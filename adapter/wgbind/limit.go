@@ -14,10 +14,15 @@ import (
 // receive functions and t's Write. Until packets have left, Read and the receive functions wait.
 // A batch is 128 packets, or fewer if memory, the process's limit in bytes, is small.
 //
+// Of packets for peers that are silent, which the device would keep, few are let in: see [silence].
+//
 // Packets that the device drops it counts as gone, if it can see that; else if nothing else comes
 // out for insideStall. Packets of the device's own, handshakes and keepalives, are not counted.
 func Limit(b conn.Bind, t tun.Device, memory int64) (conn.Bind, tun.Device) {
 	l := &limit{closed: make(chan struct{}), batch: batchOf(memory)}
+	if mtu, err := t.MTU(); err == nil {
+		l.silence.init(mtu, l.batch)
+	}
 	l.out.init(l)
 	l.in.init(l)
 	return &limitedBind{Bind: b, limit: l}, &limitedDevice{Device: t, limit: l}
@@ -31,6 +36,7 @@ func batchOf(memory int64) int {
 // limit is what the two sides share.
 type limit struct {
 	out, in meter
+	silence silence
 	batch   int // immutable
 	once    sync.Once
 	closed  chan struct{}
@@ -150,13 +156,17 @@ func (d *limitedDevice) Read(bufs [][]byte, sizes []int, offset int) (int, error
 	d.out.leave(d.handover.dropped(bufs))
 	d.out.wait()
 	n, err := d.Device.Read(bufs, sizes, offset)
-	d.out.enter(d.handover.give(bufs, sizes, n, notEmpty))
+	d.silence.take(bufs, sizes, n, offset)
+	d.out.enter(d.handover.give(bufs, sizes, n, d.counts))
 	return n, err
 }
 
-func notEmpty(_ []byte, size int) bool { return size > 0 }
+// counts reports whether what Read returned counts as inside. What is for silent peers does not: it may
+// stay.
+func (d *limitedDevice) counts(b []byte, size int) bool { return size > 0 && !d.silence.isHeld(b) }
 
 func (d *limitedDevice) Write(bufs [][]byte, offset int) (int, error) {
+	d.silence.arrived(bufs, offset)
 	n, err := d.Device.Write(bufs, offset)
 	d.in.leave(len(bufs))
 	return n, err
@@ -188,8 +198,8 @@ func (b *limitedBind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
 }
 
 func (b *limitedBind) Send(bufs [][]byte, to conn.Endpoint) error {
+	n := -b.silence.left(bufs) // who were held do not count as inside
 	err := b.Bind.Send(bufs, to)
-	n := 0
 	for _, p := range bufs {
 		if isData(p, len(p)) {
 			n++

@@ -44,8 +44,9 @@ func (e *endless) Open(uint16) ([]conn.ReceiveFunc, uint16, error) {
 	receive := func(bufs [][]byte, sizes []int, _ []conn.Endpoint) (int, error) { return e.fill(bufs, sizes) }
 	return []conn.ReceiveFunc{receive, receive}, 1, nil
 }
-func (e *endless) BatchSize() int { return batchSize }
-func (e *endless) Close() error   { e.closed.Store(true); return nil }
+func (e *endless) BatchSize() int    { return batchSize }
+func (e *endless) MTU() (int, error) { return 1420, nil }
+func (e *endless) Close() error      { e.closed.Store(true); return nil }
 
 // side is one direction through a limited device: where batches go in, and where they come out.
 type side struct {

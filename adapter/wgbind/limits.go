@@ -33,4 +33,18 @@ const (
 	// concludes that what went in stays there (packets to a peer that has no session yet, packets
 	// that fail authentication) and stops counting them. Ten times what a full device takes.
 	insideStall = 10 * time.Millisecond
+
+	// silentAfter is how long after a peer was last heard, or was last sent to, its packets are no longer
+	// handed over without looking: an exchange that goes on has an ACK or an answer within it.
+	silentAfter = 10 * time.Second
+	// stagedMax is longer than the device keeps a packet for a peer who does not answer: RekeyAttemptTime,
+	// 90 s.
+	stagedMax = 2 * time.Minute
+	// noteRoom is how far behind the longest packet a note lies, in bytes: behind header, padding and
+	// tag.
+	noteRoom = 16 + 16 + 16
+	// heardBits and pendingBits are the sizes of two tables as powers of two: 64 KiB for the peers that are
+	// active at once, of whom two in one slot are looked at more often; 4 KiB for those that are not.
+	heardBits, pendingBits   = 13, 10
+	heardSlots, pendingSlots = 1 << heardBits, 1 << pendingBits
 )

@@ -26,7 +26,7 @@
 //
 // A round starts both gateways anew. The rows follow each other as listed, because those of memory
 // depend on what came before: "rss/idle" nothing, "rss/open" 2,000 connections that have carried a
-// byte each, "rss/load" everything.
+// byte each, "rss/load" everything up to eight flows at once, "rss/crowd" 64 of them too.
 //
 // "beside" is what a round trip of a byte and a ping take while 64 bulk flows of the same client fill the
 // path; "share" what a second client with one bulk flow gets of it beside the first with 64: 0.5 is even.

@@ -28,11 +28,12 @@ var rows = []row{
 	{name: "tcp/down/1", measure: bulk(true, 1)},
 	{name: "tcp/up/8", measure: bulk(false, 8)},
 	{name: "tcp/down/8", measure: bulk(true, 8)},
+	{name: "rss/load", measure: loadedMemory},
 	{name: "beside/up/64", measure: besideBulk(false)},
 	{name: "beside/down/64", measure: besideBulk(true)},
 	{name: "share/up", measure: share(false)},
 	{name: "share/down", measure: share(true)},
-	{name: "rss/load", measure: loadedMemory},
+	{name: "rss/crowd", measure: loadedMemory},
 	{name: "small/64MiB", measure: smallContainer, alone: true},
 }
 
