@@ -36,7 +36,7 @@ func (f fakeAsker) ask(ctx context.Context, k question) (*miekg.Msg, error) {
 func (fakeAsker) close() {}
 
 // askerServer makes a Server whose upstream is a function.
-func askerServer(t *testing.T, f func(question) *miekg.Msg, change ...func(*config.Config)) (*Server, *atomic.Int64) {
+func askerServer(t testing.TB, f func(question) *miekg.Msg, change ...func(*config.Config)) (*Server, *atomic.Int64) {
 	cfg := testConfig(t)
 	for _, c := range change {
 		c(cfg)

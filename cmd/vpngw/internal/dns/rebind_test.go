@@ -172,3 +172,44 @@ func TestRebindingLeavesTheRest(t *testing.T) {
 		t.Errorf("%d counted", n)
 	}
 }
+
+// FuzzUpstream: whatever an upstream says, the client gets one answer that can be read, and no address of
+// this side but of names that are known here.
+func FuzzUpstream(f *testing.F) {
+	for _, record := range []string{
+		"a.example. 60 IN A 10.8.0.2", "a.example. 60 IN AAAA ::ffff:10.8.0.2", "a.example. 60 IN CNAME laptop.vpn.internal.",
+		"a.example. 60 IN HTTPS 1 . ipv4hint=10.8.0.2 ipv6hint=::1", "example. 60 IN DNAME vpn.internal.",
+	} {
+		m := new(miekg.Msg).SetQuestion("a.example.", miekg.TypeANY)
+		query := pack(f, m)
+		m.Response, m.Answer = true, []miekg.RR{rr(f, record)}
+		f.Add(query, pack(f, m))
+	}
+	var said []byte
+	s, _ := askerServer(f, func(question) *miekg.Msg {
+		m := new(miekg.Msg)
+		if m.Unpack(said) != nil {
+			return new(miekg.Msg).SetRcode(m, miekg.RcodeServerFailure)
+		}
+		return m
+	}, func(cfg *config.Config) { cfg.DNS.RebindProtection, cfg.DNS.CacheSize = config.RebindPrivate, 0 })
+	now := s.settings.Load()
+	f.Fuzz(func(t *testing.T, query, upstream []byte) {
+		said = upstream
+		got := s.askBytes(t, query)
+		if got == nil {
+			return
+		}
+		m := new(miekg.Msg)
+		if err := m.Unpack(got); err != nil {
+			t.Fatalf("answer %x: %v", got, err)
+		}
+		for _, r := range m.Answer {
+			name := strings.ToLower(r.Header().Name)
+			local := now.zones.ours(name) || len(now.zones.short[name]) > 0 || special(question{name: name}) != nil
+			if a, ok := r.(*miekg.A); ok && now.rebind.forbidsIP(a.A) && !local {
+				t.Errorf("an upstream named %v", a)
+			}
+		}
+	})
+}
