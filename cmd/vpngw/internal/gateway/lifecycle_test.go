@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -88,7 +89,7 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-func TestChosenPortIsLogged(t *testing.T) {
+func TestGatewayWithoutPeersOrPort(t *testing.T) {
 	var log bytes.Buffer
 	g, err := New(testConfig(t, 0), Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
@@ -98,6 +99,9 @@ func TestChosenPortIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := g.Status().ListenPort
+	if b, err := json.Marshal(g.Status()); err != nil || !bytes.Contains(b, []byte(`"peers":[]`)) {
+		t.Errorf("without peers: %s, %v", b, err)
+	}
 	if err := g.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -116,7 +116,9 @@ func (g *Gateway) Status() Status {
 	for _, m := range g.portmap.Mappings() {
 		ports[m.Peer] = append(ports[m.Peer], m)
 	}
-	for _, p := range g.fwd.peers.Load().peers {
+	peers := g.fwd.peers.Load().peers
+	s.Peers = make([]PeerStatus, 0, len(peers)) // a list in JSON, also without peers
+	for _, p := range peers {
 		peer := g.peerStatus(p, device.peers[p.key])
 		peer.Ports = ports[p.key]
 		s.Peers = append(s.Peers, peer)
