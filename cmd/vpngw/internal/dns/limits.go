@@ -71,9 +71,6 @@ const (
 	// repeats do not multiply: RFC 2308 §7.1 allows five minutes, RFC 9520 §3.2 asks for one second.
 	failureTTL = time.Second
 
-	// warningInterval lies between two warnings about the same.
-	warningInterval = time.Minute
-
 	// localTTL is the TTL of what is answered here, in seconds. Peers come and go.
 	localTTL = 60
 

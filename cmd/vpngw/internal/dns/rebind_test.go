@@ -11,6 +11,7 @@ import (
 
 	miekg "github.com/miekg/dns"
 
+	"vpngw/cmd/vpngw/internal/rarely"
 	"vpngw/config"
 )
 
@@ -118,7 +119,7 @@ func TestRebindingIsLogged(t *testing.T) {
 		for _, v := range []struct {
 			wait time.Duration
 			want int
-		}{{0, 1}, {0, 1}, {warningInterval - 1, 1}, {1, 2}} {
+		}{{0, 1}, {0, 1}, {rarely.Interval - 1, 1}, {1, 2}} {
 			time.Sleep(v.wait)
 			s.ask(t, "wiki.example.", miekg.TypeA)
 			if n := strings.Count(log.String(), `dns.rebind_allowed" name=wiki.example. peer=peer`); n != v.want {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"vpngw/cmd/vpngw/internal/rarely"
 	"vpngw/config"
 )
 
@@ -40,8 +41,8 @@ type Server struct {
 	slots    slots // queries that wait for upstreams
 	conns    slots // TCP connections
 	settings atomic.Pointer[settings]
-	blocked  warning
-	failed   warning
+	blocked  rarely.Limit // warnings
+	failed   rarely.Limit
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc

@@ -1,22 +1,8 @@
 package dns
 
-import (
-	"sync/atomic"
-	"time"
-)
-
-// A warning is logged once in a while: clients can cause any number of them.
-type warning struct{ last atomic.Int64 } // Unix nanoseconds
-
-// due says whether it is time to log it again.
-func (w *warning) due() bool {
-	now, last := time.Now().UnixNano(), w.last.Load()
-	return now-last >= int64(warningInterval) && w.last.CompareAndSwap(last, now)
-}
-
 // warnBlocked tells the operator of a name that lost addresses: it may be one of the operator's own.
 func (s *Server) warnBlocked(q *query) {
-	if s.blocked.due() {
+	if s.blocked.Due() {
 		s.log.Warn("an upstream names an address of this side, which was left out of the answer; "+
 			"if that is right, add the domain to dns.rebind_allowed", "name", q.msg.Question[0].Name, "peer", q.peer)
 	}
@@ -24,7 +10,7 @@ func (s *Server) warnBlocked(q *query) {
 
 // warnFailed tells the operator that none of a name's upstreams gave an answer.
 func (s *Server) warnFailed(q *query, err error) {
-	if s.failed.due() {
+	if s.failed.Due() {
 		s.log.Warn("no upstream answers: clients are told SERVFAIL; see dns.upstreams and dns.route, and whether this host reaches them",
 			"name", q.msg.Question[0].Name, "peer", q.peer, "err", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vpngw/cmd/vpngw/internal/rarely"
 	"vpngw/config"
 )
 
@@ -21,6 +22,7 @@ type forwarder struct {
 	budgets   *budgets
 	dead      *deadHosts
 	counters  counters
+	noSocket  rarely.Limit // warnings
 	dial      dialFunc
 	listenUDP func(at netip.AddrPort) (upstreamUDP, error) // zero: any port
 	listenTCP func(at netip.AddrPort) (tcpListener, error)

@@ -92,7 +92,9 @@ func (f *forwarder) handleUDP(req udpRequest) {
 	if err != nil {
 		m.release()
 		f.counters.udpOverBudget.Add(1)
-		f.log.Warn("cannot open a UDP socket", "peer", p.name(), "err", err)
+		if f.noSocket.Due() {
+			f.log.Warn("cannot open a UDP socket", "peer", p.name(), "err", err)
+		}
 		req.reject(answerNothing)
 		return
 	}

@@ -64,7 +64,9 @@ func (s *Server) assign(now time.Time, k key, q query, w wish, lifetime time.Dur
 		err = s.openAny(now, m, w.suggested)
 	}
 	if err != nil {
-		s.log.Warn("cannot give a port", "peer", q.peer.Name, "proto", k.proto, "to", k.internal, "err", err)
+		if s.noPort.Due() {
+			s.log.Warn("cannot give a port", "peer", q.peer.Name, "proto", k.proto, "to", k.internal, "err", err)
+		}
 		return nil, assignNoResources
 	}
 	s.enter(now, m, lifetime)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"vpngw/cmd/vpngw/internal/rarely"
 	"vpngw/config"
 )
 
@@ -48,6 +49,7 @@ type Server struct {
 	log     *slog.Logger
 	options Options
 	serving sync.WaitGroup
+	noPort  rarely.Limit // warnings
 
 	mu sync.Mutex // guards the fields below
 	table
