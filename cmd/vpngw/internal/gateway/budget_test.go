@@ -142,6 +142,12 @@ func TestLimitsFitTheFileLimit(t *testing.T) {
 	}
 }
 
+func TestBudgetsFitThePorts(t *testing.T) {
+	if l := newLimits(0); l.udpMappings >= ephemeralPorts || tcpFlowsPerDstMax >= ephemeralPorts {
+		t.Errorf("%d UDP mappings, %d flows to one destination: there are %d ports", l.udpMappings, tcpFlowsPerDstMax, ephemeralPorts)
+	}
+}
+
 // A peer that closes connections and acknowledges nothing leaves them to the stack, where no budget counts
 // them any more.
 func TestOnePeerCannotFillTheStack(t *testing.T) {

@@ -24,16 +24,19 @@ const (
 
 	// tcpFlowsMax bounds open TCP flows. Each costs one file and a few KiB.
 	tcpFlowsMax = 65536
-	// tcpFlowsPerDstMax stays below the 28,232 ephemeral ports that Linux has for one destination
-	// address and port.
+	// ephemeralPorts is how many ports Linux gives by itself (net.ipv4.ip_local_port_range).
+	ephemeralPorts = 60999 - 32768 + 1
+	// tcpFlowsPerDstMax stays below what there is for one destination address and port.
 	tcpFlowsPerDstMax = 20000
 
 	// pollerEvents is how many upstream sockets with something to read are taken from the kernel at
 	// once. More are taken in the next turn.
 	pollerEvents = 128
 
-	// udpMappingsMax bounds UDP mappings (one per client address and port), one file each.
-	udpMappingsMax = 32768
+	// udpMappingsMax bounds UDP mappings (one per client address and port), one file each and one port for
+	// all destinations: above it the longest idle one makes room, which must be before the ports are used
+	// up. Some are left for this host's other programs.
+	udpMappingsMax = 28000
 	// udpContactsMax bounds the hosts that one mapping remembers having sent to (address-dependent
 	// filtering), their ports counted too. Above it any one is forgotten. A BitTorrent client talks to
 	// some hundreds from one socket. udpContactsFew are kept in a list, which most never outgrow.
