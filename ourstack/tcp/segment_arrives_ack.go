@@ -107,6 +107,10 @@ func (c *Conn) finSent() bool { return c.user.finQueued && c.sndBuf.end.Less(c.s
 // ackAdvance accounts for everything that the acknowledgment and the SACK blocks
 // of seg say, measures, detects losses and tells the congestion control.
 func (c *Conn) ackAdvance(now Instant, seg *wire.TCP) {
+	if c.sb.empty() && seg.Ack == c.sndUna && seg.Opts.NumSACK == 0 && !c.rack.probeOut {
+		c.rec.lastWnd = seg.Wnd // text for one who sends none: nothing of what follows has any effect
+		return
+	}
 	a := ackWork{now: now, seg: seg, rtt: -1, prior: c.inFlight(), priorUna: c.sndUna}
 	a.dsack = c.checkDSACK(seg)
 	old := seg.Ack == c.sndUna
