@@ -61,7 +61,8 @@ func syntaxProblem(name string, err error) Problem {
 		p.Message = "not TOML: " + strings.TrimSuffix(parse.Message, ".")
 		switch {
 		case strings.HasPrefix(parse.Message, "expected value but found"):
-			p.Fix = "strings need quotes"
+			// The library goes on with what it found: it could be a key.
+			p.Message, p.Fix = "not TOML: what follows the \"=\" is no value", "strings need quotes"
 		case strings.HasPrefix(parse.Message, "expected '.' or '='"):
 			p.Fix = `write key = value, and "#" before a comment`
 		}

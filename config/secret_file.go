@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,6 +50,12 @@ func (l *loader) oneOfTwo(src *source, key string) {
 
 // secretFile reads one key from the file that a key of the configuration names.
 func secretFile[T any](l *loader, src *source, key, path string, dst *T, parse func(string) (T, error)) {
+	if endsInKey(path) {
+		src.bad[key] = true
+		l.add(src.problem(key, "is a key itself, not the name of a file that holds it",
+			"write "+strings.TrimSuffix(key, "_file")+" instead"))
+		return
+	}
 	text, mode, err := l.host.readFile(path, secretFileMax)
 	if err != nil {
 		fix := ""
@@ -70,6 +77,17 @@ func secretFile[T any](l *loader, src *source, key, path string, dst *T, parse f
 		l.add(src.warning(key, fmt.Sprintf("%s is open to other users (mode %04o)", path, mode),
 			"chmod 600 "+path))
 	}
+}
+
+// endsInKey reports whether a path ends in a key: one that was meant to stand in the file, and that no message
+// must repeat.
+func endsInKey(path string) bool {
+	size := base64.StdEncoding.EncodedLen(keyLen)
+	if len(path) < size {
+		return false
+	}
+	_, err := parseKey(path[len(path)-size:])
+	return err == nil
 }
 
 // generator is the verb that makes what a key's file should hold.
