@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vpngw/adapter"
+	"vpngw/cmd/vpngw/internal/mmsg"
 )
 
 // An eventPipe is what pipe does, without a goroutine for each direction: a flow on which nothing
@@ -54,7 +55,7 @@ func (t *tcpFlow) carry() {
 	}
 	e := &eventPipe{t: t, down: down, up: up}
 	e.directions[toUpstream].running = true // by this goroutine: nothing ends the flow meanwhile
-	source, ok := down.NewSource(up, unix.Readv)
+	source, ok := down.NewSource(up, mmsg.Readv)
 	raw, err := up.SyscallConn()
 	if !ok || err != nil {
 		t.carryBlocking() // closed already: it says how

@@ -7,6 +7,10 @@ const (
 	// together; the second is half of wireguard-go's batch.
 	ReceiveBatch, SendBatch = 16, 64
 
+	// ReadvMax is how many slices Readv reads into: twice the 64 KiB, in blocks of 8 KiB, that its caller
+	// asks for.
+	ReadvMax = 16
+
 	// segmentsMax is UDP_MAX_SEGMENTS of Linux before 6.9, in datagrams; coalescedMax bounds what
 	// they are together when they arrive, in bytes.
 	segmentsMax  = 64
