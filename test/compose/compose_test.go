@@ -51,7 +51,10 @@ func TestContainers(t *testing.T) {
 	t.Run("64 MiB are enough", func(t *testing.T) { checkMemory(t, p, gateway, client, s.Upstream) })
 	t.Run("names", func(t *testing.T) { checkNames(t, p, gateway, client, upstream) })
 	t.Run("big pings and closed ports", func(t *testing.T) { checkControl(t, p, client, s.Upstream) })
+	t.Run("big datagrams", func(t *testing.T) { checkBigDatagrams(t, p, client, s.Upstream) })
+	t.Run("HTTP/3", func(t *testing.T) { checkHTTP3(t, p, client, upstream, s.Upstream) })
 	t.Run("peer to peer", func(t *testing.T) { checkPeerToPeer(t, p, gateway, client, p.container("other")) })
+	t.Run("IPv6", func(t *testing.T) { checkIPv6(t, p, gateway, p.container("other"), s.Upstream) })
 	t.Run("peers of the running gateway", func(t *testing.T) { checkPeers(t, p, gateway, client) })
 	t.Run("a restart keeps the peers", func(t *testing.T) { checkRestart(t, p, client, s) })
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vpngw/test/lab"
+	"vpngw/test/origin"
 	"vpngw/test/traffic"
 )
 
@@ -92,6 +93,49 @@ exit 1`)
 	if err != nil {
 		t.Errorf("a datagram to a closed port: %v\n%s", err, out)
 	}
+}
+
+// checkBigDatagrams sends 60,000 bytes in one datagram and wants them back.
+func checkBigDatagrams(t *testing.T, p *project, client, upstream string) {
+	out, err := p.try(client, fmt.Sprintf(`head -c 60000 /dev/urandom >/tmp/datagram
+for i in 1 2 3; do
+  timeout 8 bash -c 'exec 3<>/dev/udp/%s/%d
+    dd if=/tmp/datagram bs=60000 count=1 >&3 2>/dev/null
+    timeout 5 dd bs=65535 count=1 <&3 2>/dev/null | cmp - /tmp/datagram' && exit 0
+done
+exit 1`, upstream, origin.PortEcho))
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// checkHTTP3 gives the upstream's program to the client, which is the other end then.
+func checkHTTP3(t *testing.T, p *project, client, upstream, addr string) {
+	file := filepath.Join(t.TempDir(), "origin")
+	p.mustRun("docker", "cp", upstream+":/usr/local/bin/origin", file)
+	p.mustRun("docker", "cp", file, client+":/usr/local/bin/origin")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	out, err := p.exec(ctx, client, "origin", "-http3", fmt.Sprintf("%s:%d", addr, origin.PortTLS))
+	if err != nil || !strings.Contains(out, "the same both ways") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// checkIPv6 gives a client that sends all of IPv6 into the tunnel a name with both kinds of addresses: curl would
+// wait an hour with IPv4, so that it gets there by the refusal of IPv6 or not at all.
+func checkIPv6(t *testing.T, p *project, gateway, other, upstream string) {
+	const addr = "10.8.0.78"
+	p.mustExec(other, "wg-quick", "down", "wg0")
+	p.connect(other, p.mustExec(gateway, "/vpngw", "peer", "add", "dual", "--ip", addr,
+		"--routes", "fd00:8::78/128", "--allowed-ips", "0.0.0.0/0,::/0"))
+	port := fmt.Sprint(origin.PortHTTP)
+	out, err := p.try(other, "curl -sS --fail --happy-eyeballs-timeout-ms 3600000 --resolve dual.test:"+port+":[2001:db8::1],"+
+		upstream+" http://dual.test:"+port+"/small/6")
+	if err != nil || out != "small 6\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	p.mustExec(gateway, "/vpngw", "peer", "remove", "dual")
 }
 
 // checkPeerToPeer lets the clients' containers talk to each other through the gateway.
