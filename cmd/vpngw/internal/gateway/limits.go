@@ -136,6 +136,9 @@ const (
 	// memoryShare of the container's memory limit goes to the Go heap; the rest is for thread
 	// stacks, the binary's pages and the kernel's socket buffers, which count too.
 	memoryShare = 0.85
+	// gcPercent is by how much the heap may have grown, in percent, when the collector runs. Packets allocate
+	// nothing, so it seldom does; Go's own 100 only doubles what connections and buffers take.
+	gcPercent = 50
 	// streamMemoryPart and datagramMemoryPart of the Go heap, as divisors, may be buffers of connections and
 	// queued datagrams: 18 and 7 MiB of a container with 64. Packets inside the WireGuard device take a
 	// quarter (wgbind.Limit); 2,000 flows besides their buffers, the runtime and what it has not yet

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"math"
+	"runtime/debug"
 	"testing"
 	"testing/fstest"
 
@@ -53,6 +54,20 @@ func TestSetMemoryLimitYieldsToTheEnvironment(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "100MiB")
 	if got := SetMemoryLimit(); got != 0 {
 		t.Errorf("set %d although GOMEMLIMIT is set", got)
+	}
+}
+
+func TestTheCollectorRunsEarlierUnlessGOGCIsSet(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "100MiB") // whatever this machine has
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	for env, want := range map[string]int{"200": 100, "": gcPercent} {
+		debug.SetGCPercent(100)
+		t.Setenv("GOGC", env)
+		SetMemoryLimit()
+		if got := debug.SetGCPercent(100); got != want {
+			t.Errorf("GOGC=%q: %d percent, want %d", env, got, want)
+		}
 	}
 }
 
