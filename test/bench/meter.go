@@ -3,7 +3,6 @@ package main
 import (
 	"runtime"
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -27,15 +26,6 @@ func (m meter) stop() (wall, cpu time.Duration, allocs float64) {
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
 	return wall, cpu, float64(s.Mallocs - m.allocs)
-}
-
-// cpuTime is the CPU time of the process, user and system.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // percentile of durations, in microseconds.
