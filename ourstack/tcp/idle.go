@@ -28,7 +28,7 @@ type Idle struct {
 	reoWndMult              uint8
 	reoWndPersist           uint8
 	reorderingSeen          bool
-	cwrDue                  bool
+	cwrDue, ece             bool
 	quick                   uint8
 
 	rcvBuf  int
@@ -60,8 +60,8 @@ func (c *Conn) Freeze(f *Idle) bool {
 		srtt: c.rtt.srtt, rttvar: c.rtt.rttvar, minRTT: c.rtt.minRTT(), minRTTAt: Instant(c.rtt.min.s[0].time),
 		lastSent: c.rec.lastSent, lastWnd: c.rec.lastWnd,
 		reoWndMult: c.rack.reoWndMult, reoWndPersist: c.rack.reoWndPersist, reorderingSeen: c.rack.reorderingSeen,
-		cwrDue: c.rec.cwrDue,
-		quick:  c.ack.quick, rcvBuf: c.tune.rcvBuf, rcvRTT: c.tune.rtt, rcvCopy: c.tune.space, lastEcr: c.tune.lastEcr,
+		cwrDue: c.rec.cwrDue, ece: c.ack.ece,
+		quick: c.ack.quick, rcvBuf: c.tune.rcvBuf, rcvRTT: c.tune.rtt, rcvCopy: c.tune.space, lastEcr: c.tune.lastEcr,
 		tsOffset: c.tsOffset, tsRecent: c.tsRecent, tsRecentAt: c.tsRecentAt,
 		traffic: [4]uint64{c.counters.SegmentsIn, c.counters.SegmentsOut, c.counters.BytesIn, c.counters.BytesOut},
 	}
@@ -84,7 +84,7 @@ func (c *Conn) freezable() bool {
 		c.rec.phase == recOpen && !c.rec.windowProbeDue &&
 		!c.rack.probeDue && !c.alive.probeDue && c.plp.probe == 0
 	receive := c.rcvBuf.unread() == 0 && c.rcvBuf.q.n == 0 && len(c.rcvBuf.ranges) == 0 && !c.rcvBuf.peeked &&
-		!c.rcvBuf.discard && !c.hasFin && !c.urgent && !c.ack.now && c.ack.unacked == 0 && !c.ack.hasDSACK && !c.ack.ece &&
+		!c.rcvBuf.discard && !c.hasFin && !c.urgent && !c.ack.now && c.ack.unacked == 0 && !c.ack.hasDSACK &&
 		c.ack.lastSent == c.rcvNxt
 	// A control with a model of the path keeps it.
 	return quiet && send && receive && c.cc != nil && !c.cc.ownsRecovery()
@@ -112,7 +112,7 @@ func (c *Conn) Thaw(cfg *Config, t Tuple, f *Idle) {
 	c.rec.lastSent, c.rec.lastWnd, c.rec.cwrDue = f.lastSent, f.lastWnd, f.cwrDue
 	c.rack.sampled = f.srtt != 0 // whatever probe was out has been answered
 	c.rack.reoWndMult, c.rack.reoWndPersist, c.rack.reorderingSeen = f.reoWndMult, f.reoWndPersist, f.reorderingSeen
-	c.ack.quick, c.ack.lastSent = f.quick, f.rcvNxt
+	c.ack.quick, c.ack.lastSent, c.ack.ece = f.quick, f.rcvNxt, f.ece
 	c.tune.rcvBuf, c.tune.rtt, c.tune.space, c.tune.lastEcr = f.rcvBuf, f.rcvRTT, f.rcvCopy, f.lastEcr
 	c.tune.start(f.alive.lastSeen, f.rcvNxt)
 	c.boundRanges()

@@ -238,3 +238,58 @@ func TestThawedConnectionHasDoneItsFirstSlowStart(t *testing.T) {
 		}
 	}
 }
+
+// TestKeepAliveDoesNotKeepFromRest: the connection that sends one, which comes due on what was frozen, rests again
+// once it is answered.
+func TestKeepAliveDoesNotKeepFromRest(t *testing.T) {
+	cfg := &Config{MTU: 1420, KeepAlive: KeepAliveConfig{Enabled: true, Idle: 60 * Second}}
+	a, b, exchange := established(t, cfg, &Config{MTU: 1420})
+	now := Instant(10 * Second)
+	for range 3 {
+		a.HandleTimeout(now)
+		exchange(now)
+		now = now.Add(idleShrink)
+	}
+	var f Idle
+	a.TakeEvents()
+	if !a.AtRest() || !a.Freeze(&f) {
+		t.Fatal("not frozen before the keep-alive")
+	}
+	a.Thaw(cfg, a.tuple, &f)
+	now = a.timers.at[timerKeepAlive]
+	a.HandleTimeout(now)
+	exchange(now)
+	if a.counters.KeepAlives != 1 || b.counters.SegmentsIn == 0 {
+		t.Fatalf("%d keep-alives", a.counters.KeepAlives)
+	}
+	if a.Deadline() > now.Add(idleShrink) {
+		t.Error("nothing puts it to rest before the next keep-alive")
+	}
+	for range 3 {
+		now = now.Add(idleShrink)
+		a.HandleTimeout(now)
+	}
+	if !a.AtRest() || !a.Freeze(&f) {
+		t.Error("not frozen after the keep-alive")
+	}
+}
+
+// TestThawedConnectionStillEchoesCE: the peer answers an ECE with its next text, which may be long in coming.
+func TestThawedConnectionStillEchoesCE(t *testing.T) {
+	run(t, Config{ECN: true}, func(s *script) {
+		seg := s.parse("SEW 0:0(0) win 65535 <mss 1000,sackOK>")
+		s.c.OpenPassive(s.now, &seg, 0)
+		s.want("SYN-ACK", "S.E 0:0(0) ack 1")
+		s.recv(". 1:1(0) ack 1")
+		s.c.ack.ece = true // CE came with text that has long been read
+		s.pump(3 * idleShrink)
+		s.c.TakeEvents()
+		var f Idle
+		if !s.c.Freeze(&f) {
+			s.fatalf("not frozen")
+		}
+		s.c.Thaw(s.c.cfg, scriptTuple, &f)
+		s.write(100)
+		s.want("ECE", "P.E 1:101(100) ack 1")
+	})
+}

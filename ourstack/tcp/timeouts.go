@@ -54,6 +54,10 @@ func (c *Conn) HandleTimeout(now Instant) {
 			c.timers.set(timerIdle, at)
 		} else {
 			c.shrink()
+			if c.pending {
+				// A keep-alive, say, that came due with it and keeps the connection from rest now.
+				c.timers.set(timerIdle, now.Add(idleShrink))
+			}
 		}
 	}
 }
