@@ -2,6 +2,14 @@ package ourstack
 
 import "fmt"
 
+// Rests reports whether nothing has moved on c for so long that little is kept of it. It is for tests and
+// simulations: nothing else depends on it, and the next packet or call changes it.
+func (c *Conn) Rests() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tcb == nil
+}
+
 // Check looks for violated invariants in all connections and in how they are scheduled. It is for
 // tests and simulations, on a stack that no other goroutine uses meanwhile.
 func (s *Stack) Check() error {

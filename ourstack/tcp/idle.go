@@ -78,7 +78,9 @@ func (c *Conn) freezable() bool {
 			return false
 		}
 	}
-	quiet := c.state == StateEstablished && !c.pending && c.events == 0 && c.err == nil && !c.softErrIsNew() &&
+	// At the same reading of a coarse clock the error counts as past: everything has arrived.
+	trouble := c.softErr != nil && c.softErrAt > c.user.progressAt
+	quiet := c.state == StateEstablished && !c.pending && c.events == 0 && c.err == nil && !trouble &&
 		!c.rst.set && !c.user.finQueued && !c.user.closed && !c.user.wantWrite
 	send := c.sb.empty() && c.sndBuf.len() == 0 && c.sndBuf.end == c.sndNxt && c.sndBuf.q.n == 0 && !c.sndBuf.reserved &&
 		c.rec.phase == recOpen && !c.rec.windowProbeDue &&

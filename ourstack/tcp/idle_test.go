@@ -293,3 +293,21 @@ func TestThawedConnectionStillEchoesCE(t *testing.T) {
 		s.want("ECE", "P.E 1:101(100) ack 1")
 	})
 }
+
+// TestRestWithACoarseClock: the last retransmission and what answered it may come at the same reading of the clock.
+func TestRestWithACoarseClock(t *testing.T) {
+	cfg := &Config{MTU: 1420}
+	a, _, exchange := established(t, cfg, cfg)
+	now := Instant(10 * Second)
+	for range 3 {
+		a.HandleTimeout(now)
+		exchange(now)
+		now = now.Add(idleShrink)
+	}
+	a.user.progressAt = now
+	a.noteSoftError(now, ErrUnresponsive)
+	a.TakeEvents()
+	if !a.Freeze(new(Idle)) {
+		t.Error("not frozen")
+	}
+}

@@ -29,6 +29,7 @@ type FlowConfig struct {
 	// answers only after it has read everything.
 	HalfClose bool
 	NoDelay   bool
+	Linger    bool // neither end closes before both were seen at rest: see rest.go
 }
 
 // Flow is a connection between two applications.
@@ -53,6 +54,7 @@ type end struct {
 	conn          *ourstack.Conn
 	written, read int
 	closedW, done bool
+	rested        bool // seen so in the present watch
 	nextRead      tcp.Instant
 	resumeWrite   tcp.Instant
 	idled, frozen bool
@@ -154,6 +156,9 @@ func (f *Flow) writeSome(side int, e *end, now tcp.Instant, w *World) (bool, err
 		return true, nil
 	}
 	if e.written >= f.Bytes[side] {
+		if f.Linger && !f.Aborted {
+			return false, nil
+		}
 		e.closedW = true
 		if err := e.conn.CloseWrite(now); err != nil {
 			return true, f.failed(side, e, err)

@@ -3,7 +3,7 @@
 // write, read, stall, close and abort. The same seed gives the same run, to the packet.
 //
 // After every step the invariants of all connections are checked, and at the end that everything
-// which was not aborted arrived. A failure prints the one line that repeats it:
+// which was not aborted arrived; in between some connections stay silent for minutes, and must rest. A failure prints the one line that repeats it:
 //
 //	go test ./test/sim -run TestSeeds -sim.seed=0x2a -v
 //

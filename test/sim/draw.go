@@ -55,6 +55,10 @@ func Draw(seed uint64) Scenario {
 			s.Flows[i].Client = rng.IntN(s.Clients)
 		}
 	}
+	late := rand.New(rand.NewPCG(seed, 0x1d1e)) // apart: what is drawn above stays as it was
+	for i := range s.Flows {
+		s.Flows[i].Linger = late.IntN(3) == 0
+	}
 	return s
 }
 

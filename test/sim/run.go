@@ -62,6 +62,7 @@ type runner struct {
 	start    tcp.Instant
 	lastDone tcp.Instant
 	calm     bool
+	rest     restWatcher
 	steps    int
 	bytes    int
 }
@@ -86,6 +87,9 @@ func (r *runner) run() error {
 			return err
 		}
 		if err := r.check(); err != nil {
+			return err
+		}
+		if err := r.watchRest(); err != nil {
 			return err
 		}
 		if r.allFinished() {
@@ -130,6 +134,9 @@ func (r *runner) step(end tcp.Instant) bool {
 		} else {
 			limit = min(limit, calmAt)
 		}
+	}
+	if at := r.rest.next(); at > r.w.Now { // not in drain
+		limit = min(limit, at)
 	}
 	for _, f := range r.flows {
 		if at := f.nextAct(r.w.Now); at != 0 {

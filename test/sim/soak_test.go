@@ -81,6 +81,7 @@ type soakConn struct {
 	got    [2]int // bytes it has read
 	since  tcp.Instant
 	listed bool
+	awake  int // silences in a row after which an end did not rest
 }
 
 // Notify implements [ourstack.Notifier].
@@ -190,6 +191,8 @@ func (s *soak) act(c *soakConn) {
 	if c.end[0] == nil {
 		c.end[0] = s.dial(c)
 		c.end[0].SetNotifier(c)
+	} else {
+		s.checkRest(c)
 	}
 	for side := range 2 {
 		if c.got[side] != c.want[1-side] {
@@ -210,6 +213,21 @@ func (s *soak) act(c *soakConn) {
 	s.bursts++
 	c.Notify(0)
 }
+
+// checkRest looks at a connection that has been silent for long. A keep-alive may just have roused it; but
+// not each time.
+func (s *soak) checkRest(c *soakConn) {
+	if c.rests() {
+		c.awake = 0
+		return
+	}
+	if c.awake++; c.awake > 1 {
+		s.t.Errorf("port %d at %d s: twice not at rest after a silence", c.port, s.w.Now.Sub(epoch)/tcp.Second)
+	}
+}
+
+// rests reports whether both ends rest.
+func (c *soakConn) rests() bool { return c.end[0].Rests() && c.end[1] != nil && c.end[1].Rests() }
 
 func (s *soak) accept() {
 	for {
@@ -309,6 +327,15 @@ func (s *soak) finish() {
 		c.at = s.w.Now.Add(day)
 	}
 	s.run(s.w.Now.Add(soakPatience))
+	for _, c := range s.conns {
+		s.checkRest(c)
+	}
+	s.run(s.w.Now.Add(restWatch))
+	for _, c := range s.conns {
+		if c.awake > 0 {
+			s.checkRest(c)
+		}
+	}
 	for i, h := range s.w.Hosts {
 		st := h.Stack.Stats()
 		if st.Conns != len(s.conns) || st.Memory != 0 {
