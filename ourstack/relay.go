@@ -100,6 +100,9 @@ func (in *input) pushRelayed(buf *packetBuf) dropReason {
 // relayFragments cuts a packet that is too large for the MTU (RFC 791 §3.2, RFC 1812 §4.2.2.7). The
 // pieces of a packet that was a fragment itself are fragments of the same datagram.
 func (in *input) relayFragments() dropReason {
+	if in.ip.FragOff+len(in.ip.Payload) > wire.IPv4MaxLen {
+		return dropFragmentLen // no datagram is as long, and the offset of the last piece might wrap
+	}
 	var options [wire.IPv4MaxHeaderLen - wire.IPv4MinHeaderLen]byte
 	copied := copiedOptions(options[:0], in.ip.Options)
 	h := in.ip

@@ -259,3 +259,12 @@ func TestRelayAfterClose(t *testing.T) {
 		t.Errorf("%d remotes are left", n)
 	}
 }
+
+// TestRelayDropsWhatEndsBehindTheLastByte: the offset of a piece of it would wrap and look like a first one.
+func TestRelayDropsWhatEndsBehindTheLastByte(t *testing.T) {
+	h, _ := relayHost(t, func(c *Config) { c.MTU = 576 })
+	pkt := edit(udpDatagram(clientAddr+":1", otherAddr+":2", pattern(1300, 5)), func(ip *wire.IPv4) { ip.FragOff = 65528 })
+	h.recv(pkt)
+	h.want("nothing comes out")
+	h.wantDrop("fragment: length", 1)
+}
