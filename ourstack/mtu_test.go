@@ -114,3 +114,30 @@ func TestRelayBeyondTheMTUOfARemote(t *testing.T) {
 		t.Errorf("fragments of up to %d bytes", n)
 	}
 }
+
+// TestCutAfterItWasQueued: a datagram that would have gone in one piece when it was written, and the next, which are
+// cut to a new MTU, are told apart by their IDs.
+func TestCutAfterItWasQueued(t *testing.T) {
+	h := newHost(t, gatewayAddr)
+	u, err := h.s.ListenUDP(ap(gatewayAddr + ":53"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if err := u.WriteTo(h.now(), pattern(1300, uint64(i)), netip.AddrPort{}, ap(clientAddr+":1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setMTUs(t, h, map[string]int{clientAddr + "/32": 1000})
+	ids := map[uint16]int{}
+	for _, p := range h.packets() {
+		var ip wire.IPv4
+		if e := ip.Parse(p); e != wire.OK {
+			t.Fatal(e)
+		}
+		ids[ip.ID]++
+	}
+	if len(ids) != 2 || ids[0] > 0 {
+		t.Errorf("pieces by ID: %v", ids)
+	}
+}

@@ -94,9 +94,6 @@ func (q *sendQueue) enqueue(d datagram) (wake bool, err error) {
 		return false, ErrWouldBlock
 	}
 	f := q.flow(key)
-	if !d.whole && len(d.buf.b) > f.maxPayload() {
-		d.id = q.stack.ipID.next(d.src, d.dst, d.protocol)
-	}
 	q.used += d.buf.cost()
 	f.used += d.buf.cost()
 	f.compact()
@@ -259,6 +256,10 @@ func (f *datagramFlow) emitPacket(out *batch) int {
 		// "the first fragment is made as large as possible ... on 8 octet boundaries" RFC 791 §2.3
 		part = part[:f.maxPayload()&^7]
 		ip.MF = true
+		if f.offset == 0 { // not when it was queued: the MTU may have become smaller since
+			d.id = q.stack.ipID.next(d.src, d.dst, d.protocol)
+			ip.ID = d.id
+		}
 	case f.offset == 0:
 		// A datagram that fits may be fragmented further on (RFC 1122 §3.3.5 leaves it to the
 		// transport), and so needs an ID that does not soon come again (RFC 6864 §4.3).
