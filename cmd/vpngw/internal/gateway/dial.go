@@ -24,12 +24,14 @@ var upstreamKeepAlive = net.KeepAliveConfig{
 
 // dialTCP is the dialFunc of a running gateway.
 func dialTCP(ctx context.Context, dst netip.AddrPort, ttl int) (tcpConn, error) {
-	syn := newSynWatch(ttl)
+	syn := newSynWatch(dst, ttl)
 	dialer := net.Dialer{KeepAliveConfig: upstreamKeepAlive, Control: syn.control}
-	conn, err := dialer.DialTCP(ctx, "tcp4", netip.AddrPort{}, dst)
+	// Not DialTCP: that binds the socket first, to a port that then serves no other destination.
+	c, err := dialer.DialContext(ctx, "tcp4", dst.String())
 	if err != nil {
 		return nil, syn.failed(err)
 	}
+	conn := c.(*net.TCPConn)
 	if err := syn.connected(conn); err != nil {
 		_ = conn.Close()
 		return nil, err

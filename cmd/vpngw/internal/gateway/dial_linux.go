@@ -1,22 +1,25 @@
 package gateway
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// A synWatch gives the SYN of one dial its TTL, and reads from the socket's error queue who said that it
-// cannot arrive (Linux 5.9 and later; before, only connect's error number is known). Package net closes
-// the socket of a dial that failed, so it holds a second descriptor of it.
+// A synWatch gives the SYN of one dial its TTL, sends it, and reads from the socket's error queue who said
+// that it cannot arrive (Linux 5.9 and later; before, only connect's error number is known). Package net
+// closes the socket of a dial that failed, so it holds a second descriptor of it.
 type synWatch struct {
+	dst netip.AddrPort
 	ttl int
 	fd  int // -1: none
 }
 
-func newSynWatch(ttl int) *synWatch { return &synWatch{ttl: ttl, fd: -1} }
+func newSynWatch(dst netip.AddrPort, ttl int) *synWatch { return &synWatch{dst: dst, ttl: ttl, fd: -1} }
 
 // control is a net.Dialer's Control: it is called for each socket before it connects.
 func (w *synWatch) control(_, _ string, c syscall.RawConn) error {
@@ -33,10 +36,28 @@ func (w *synWatch) control(_, _ string, c syscall.RawConn) error {
 	if err == nil {
 		err = failed
 	}
+	if err == nil {
+		err = setRecvErr(c)
+	}
 	if err != nil {
 		return err
 	}
-	return setRecvErr(c)
+	return w.connect(c)
+}
+
+// connect sends the SYN. Package net does so after control, but then waits for its poller, also if the
+// answer came during connect(2), as it does from this host and through virtual links: a goroutine's wait
+// that was half of such a dial. To its connect(2), the second, the system says what has come meanwhile.
+func (w *synWatch) connect(c syscall.RawConn) error {
+	to := &unix.SockaddrInet4{Port: int(w.dst.Port()), Addr: w.dst.Addr().As4()}
+	var failed error
+	if err := c.Control(func(fd uintptr) { failed = unix.Connect(int(fd), to) }); err != nil {
+		return err
+	}
+	if errors.Is(failed, unix.EINPROGRESS) || errors.Is(failed, unix.EINTR) {
+		return nil
+	}
+	return os.NewSyscallError("connect", failed)
 }
 
 // connected makes conn an ordinary one again: its segments are the gateway's own and live as long as any,

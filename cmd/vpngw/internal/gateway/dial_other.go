@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"net"
+	"net/netip"
 	"syscall"
 )
 
@@ -12,7 +13,7 @@ import (
 // tells what came back.
 type synWatch struct{}
 
-func newSynWatch(int) *synWatch { return &synWatch{} }
+func newSynWatch(netip.AddrPort, int) *synWatch { return &synWatch{} }
 
 func (*synWatch) control(_, _ string, _ syscall.RawConn) error { return nil }
 func (*synWatch) connected(*net.TCPConn) error                 { return nil }
