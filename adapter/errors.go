@@ -28,7 +28,6 @@ var errnos = []struct {
 	{tcp.ErrProtocolUnreachable, syscall.ENOPROTOOPT},
 	{tcp.ErrClosing, syscall.EPIPE},
 	{tcp.ErrNotConnected, syscall.ENOTCONN},
-	{tcp.ErrNoMemory, syscall.ENOBUFS},
 	{ourstack.ErrLimit, syscall.ENOBUFS},
 	{ourstack.ErrAddrInUse, syscall.EADDRINUSE},
 	{ourstack.ErrAddrNotAvailable, syscall.EADDRNOTAVAIL},

@@ -26,7 +26,6 @@ func TestSystemError(t *testing.T) {
 		{tcp.ErrHostUnreachable, syscall.EHOSTUNREACH},
 		{tcp.ErrProhibited, syscall.EHOSTUNREACH},
 		{tcp.ErrClosing, syscall.EPIPE},
-		{tcp.ErrNoMemory, syscall.ENOBUFS},
 		{ourstack.ErrAddrInUse, syscall.EADDRINUSE},
 		{ourstack.ErrAddrNotAvailable, syscall.EADDRNOTAVAIL},
 		{ourstack.ErrMessageTooLong, syscall.EMSGSIZE},

@@ -271,16 +271,16 @@ func (c *Conn) setState(s State) {
 
 // fail ends the connection at once: err is what the user sees. Text that has
 // arrived in order can still be read.
-func (c *Conn) fail(now Instant, err error) {
+func (c *Conn) fail(err error) {
 	if c.err == nil {
 		c.err = err
 	}
-	c.enterClosed(now)
+	c.enterClosed()
 }
 
 // enterClosed deletes what the TCB holds for sending (RFC 9293 §3.10.7.4: "all
 // segment queues should be flushed").
-func (c *Conn) enterClosed(Instant) {
+func (c *Conn) enterClosed() {
 	c.setState(StateClosed)
 	c.timers.stopAll()
 	c.sndBuf.clear(c.mem())

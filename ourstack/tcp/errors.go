@@ -27,8 +27,6 @@ var (
 	ErrProtocolUnreachable = errors.New("protocol unreachable")
 	// ErrUnresponsive, a soft error only: R1 retransmissions were not answered (RFC 9293 §3.8.3).
 	ErrUnresponsive = errors.New("peer does not respond")
-	// ErrNoMemory: the budget of the stack left no room.
-	ErrNoMemory = errors.New("no buffer space")
 )
 
 // DropReason says why a segment was not accepted. The zero value is acceptance.

@@ -32,7 +32,7 @@ func (c *Conn) HandleICMP(now Instant, e ICMPError) DropReason {
 		return DropICMPIgnored // source quench: MUST-55; others are not errors of a path
 	}
 	if !c.state.Synchronized() && hardError(e.Type, e.Code) {
-		c.fail(now, err) // SHLD-26
+		c.fail(err) // SHLD-26
 		return DropNone
 	}
 	// SHLD-25, MUST-56: "inform the application", never abort.

@@ -139,7 +139,7 @@ func (c *Conn) checkRST(now Instant, seg *wire.TCP) DropReason {
 	case StateSynReceived:
 		// "If this connection was initiated with a passive OPEN, then return this
 		// connection to the LISTEN state": the listener never knew it.
-		c.fail(now, ErrRefused)
+		c.fail(ErrRefused)
 	case StateTimeWait:
 		// DEVIATION RFC 9293 §3.10.7.4, which enters CLOSED: RFC 1337 §3, a RST in TIME-WAIT is
 		// ignored, or old duplicates, which our ACK answers, could assassinate the state
@@ -149,9 +149,9 @@ func (c *Conn) checkRST(now Instant, seg *wire.TCP) DropReason {
 		if !c.user.synInTimeWait {
 			return DropRST
 		}
-		c.enterClosed(now)
+		c.enterClosed()
 	default:
-		c.fail(now, ErrReset)
+		c.fail(ErrReset)
 	}
 	return DropNone
 }
@@ -164,7 +164,7 @@ func (c *Conn) checkSYN(now Instant, seg *wire.TCP) DropReason {
 			// "If the connection was initiated with a passive OPEN, then return this
 			// connection to the LISTEN state": the peer begins anew, and its next
 			// SYN finds the listener.
-			c.fail(now, ErrRefused)
+			c.fail(ErrRefused)
 			return DropSYN
 		}
 	}

@@ -96,7 +96,7 @@ func (c *Conn) finAcked(now Instant) {
 	case StateLastAck:
 		// "the only thing that can arrive in this state is an acknowledgment of our
 		// FIN. If our FIN is now acknowledged, delete the TCB".
-		c.enterClosed(now)
+		c.enterClosed()
 	}
 }
 

@@ -23,7 +23,7 @@ func (c *Conn) segmentArrivesSynSent(now Instant, seg *wire.TCP) DropReason {
 		if !acked {
 			return DropRST // RFC 5961 §3.2 keeps this; without ACK it could be anyone's
 		}
-		c.fail(now, ErrRefused)
+		c.fail(ErrRefused)
 		return DropNone
 	}
 	// "Third, check the security". None.

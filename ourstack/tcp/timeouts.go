@@ -9,7 +9,7 @@ func (c *Conn) HandleTimeout(now Instant) {
 	if c.timers.expired(timerState, now) {
 		// 2·MSL in TIME-WAIT: "delete the TCB, enter the CLOSED state"; or FIN-WAIT-2
 		// without a user to wait for.
-		c.enterClosed(now)
+		c.enterClosed()
 		return
 	}
 	if c.timers.expired(timerUser, now) {

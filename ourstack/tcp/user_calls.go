@@ -195,7 +195,7 @@ func (c *Conn) CloseWrite(now Instant) error {
 		// "Delete the TCB and return "error: closing" responses to any queued SENDs
 		// or RECEIVEs." A FIN without text has nobody to go to.
 		if c.sndBuf.len() == 0 {
-			c.fail(now, ErrAborted)
+			c.fail(ErrAborted)
 			return nil
 		}
 	}
@@ -271,7 +271,7 @@ func (c *Conn) abortWith(now Instant, err error) {
 		// "<SEQ=SND.NXT><CTL=RST>". The ACK bit makes it acceptable to middleboxes.
 		c.rst = pendingRST{set: true, seq: c.sndNxt, ack: c.rcvNxt, withACK: true}
 	}
-	c.fail(now, err)
+	c.fail(err)
 }
 
 // SetNoDelay switches the Nagle algorithm off or on (RFC 9293 §3.7.4, MUST-17).
