@@ -470,3 +470,19 @@ func TestLargerWriteBufferIsToldOf(t *testing.T) {
 		}
 	})
 }
+
+// TestWriterIsWokenWhileAHoleStands: a third of the limit may be more than all the room there is when nothing waits.
+func TestWriterIsWokenWhileAHoleStands(t *testing.T) {
+	run(t, Config{}, func(s *script) {
+		s.passive("mss 1000,sackOK")
+		c := s.c
+		c.win.cwnd = 40000
+		c.sndNxt = c.sndUna.Add(100000) // most of it SACKed
+		c.sndBuf.end = c.sndNxt
+		c.user.wantWrite = true
+		c.wakeWriter()
+		if c.user.wantWrite {
+			t.Error("asleep with all the room there is")
+		}
+	})
+}

@@ -248,7 +248,12 @@ func (c *Conn) wakeWriter() {
 		c.user.wantEmpty = false
 		c.events |= EventWritable
 	}
-	if c.user.wantWrite && c.sendRoom() >= min(c.sndLimit()/3, 1<<16) {
+	enough := min(c.sndLimit()/3, 1<<16)
+	if cwnd := int(c.win.cwnd); int(c.outstanding()) > 2*cwnd {
+		// A third of the limit is more than may ever wait behind so large a hole.
+		enough = min(enough, 2*cwnd/3)
+	}
+	if c.user.wantWrite && c.sendRoom() >= enough {
 		c.user.wantWrite = false
 		c.events |= EventWritable
 	}
