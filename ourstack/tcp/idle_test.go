@@ -311,3 +311,20 @@ func TestRestWithACoarseClock(t *testing.T) {
 		t.Error("not frozen")
 	}
 }
+
+// TestPacingKeepsNobodyFromRest: a retransmission that waited for its turn for seconds, at the rate that many
+// timeouts leave, was not needed in the end. When the silence is long enough nothing is to be due.
+func TestPacingKeepsNobodyFromRest(t *testing.T) {
+	run(t, Config{CongestionControl: "newreno"}, func(s *script) {
+		s.passive("mss 1000,sackOK,wscale 7")
+		s.write(100)
+		s.want("text", "P. 1:101(100) ack 1")
+		s.c.timers.set(timerPacing, s.now.Add(2*idleShrink))
+		s.recv(". 1:1(0) ack 101")
+		s.pump(idleShrink)
+		s.c.TakeEvents()
+		if !s.c.AtRest() || !s.c.Freeze(new(Idle)) {
+			s.fatalf("not frozen")
+		}
+	})
+}

@@ -52,6 +52,9 @@ func (c *Conn) armAfterACK(now Instant, advanced bool) {
 		c.timers.stop(timerReorder)
 		c.rec.rtoAt = 0
 		c.rack.probeDue = false
+		if c.sndBuf.end == c.sndNxt && !c.user.finQueued {
+			c.timers.stop(timerPacing) // a retransmission that waited for it is not needed any more
+		}
 		c.timers.set(timerIdle, now.Add(idleShrink))
 		return
 	}
