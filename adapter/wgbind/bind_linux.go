@@ -34,13 +34,8 @@ type socket struct {
 	grown   bool        // immutable: UDP_GRO is on
 }
 
-const (
-	// socketBuffer is what both socket buffers are asked to hold, in bytes. The kernel cuts it to
-	// net.core.[rw]mem_max; a process with CAP_NET_ADMIN gets it all.
-	socketBuffer = 7 << 20
-	// portTries is how often a port that IPv4 was given at random may be taken in IPv6.
-	portTries = 100
-)
+// portTries is how often a port that IPv4 was given at random may be taken in IPv6.
+const portTries = 100
 
 // Open opens a socket for each of IPv4 and IPv6 that the system has, both at port, or both at one that
 // the system chooses if it is 0. Each receive function is for one caller at a time; others wait.
@@ -113,10 +108,10 @@ func openSocket(network string, port int) (*socket, error) {
 // the kernel can do.
 func (s *socket) configure(fd int, network string) error {
 	set := func(level, option, value int) error { return unix.SetsockoptInt(fd, level, option, value) }
-	_ = set(unix.SOL_SOCKET, unix.SO_RCVBUF, socketBuffer)
-	_ = set(unix.SOL_SOCKET, unix.SO_SNDBUF, socketBuffer)
-	_ = set(unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer)
-	_ = set(unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBuffer)
+	_ = set(unix.SOL_SOCKET, unix.SO_RCVBUF, SocketBuffer)
+	_ = set(unix.SOL_SOCKET, unix.SO_SNDBUF, SocketBuffer)
+	_ = set(unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, SocketBuffer)
+	_ = set(unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, SocketBuffer)
 	s.grown = set(unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	s.segment.Store(err == nil)

@@ -48,3 +48,7 @@ const (
 	heardBits, pendingBits   = 13, 10
 	heardSlots, pendingSlots = 1 << heardBits, 1 << pendingBits
 )
+
+// SocketBuffer is what each buffer of the UDP sockets is asked to hold, in bytes, as wireguard-go does. Linux
+// cuts it to net.core.[rw]mem_max; a process with CAP_NET_ADMIN gets it all.
+const SocketBuffer = 7 << 20

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"vpngw/cmd/vpngw/internal/daemon"
+	"vpngw/cmd/vpngw/internal/gateway"
 	"vpngw/config"
 )
 
@@ -33,6 +34,7 @@ type app struct {
 	now        func() time.Time
 	signals    func() (ch <-chan os.Signal, stop func())
 	newGateway func(*config.Config, *slog.Logger) (daemon.Gateway, error)
+	checkHost  func(cfg *config.Config, running bool) []gateway.HostCheck
 
 	configFlag string
 	stateFlag  string
@@ -55,6 +57,7 @@ func Main(version, revision string, args []string) int {
 		now:        time.Now,
 		signals:    catchSignals,
 		newGateway: newGateway,
+		checkHost:  gateway.CheckHost,
 	}
 	return a.run(context.Background(), args)
 }
@@ -110,7 +113,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration.`,
 	fromEnvironment(root.PersistentFlags(), "config", "state", "socket")
 	root.AddCommand(
 		a.upCommand(), a.runCommand(), a.checkCommand(),
-		a.peerCommand(), a.statusCommand(), a.healthCommand(),
+		a.peerCommand(), a.statusCommand(), a.healthCommand(), a.doctorCommand(),
 		a.genkeyCommand(), a.pubkeyCommand(), a.genpskCommand(), a.versionCommand(),
 	)
 	return root

@@ -12,6 +12,7 @@
 //	peer_*.go      peers, one file a verb
 //	status*.go     a running gateway, as table or JSON      health.go       container probes
 //	effect.go      a change reaches the running gateway     version.go      what this binary is
+//	doctor.go      what of this host limits the gateway
 //
 // # Output
 //

@@ -49,9 +49,12 @@ func (a *app) configPath(cmd *cobra.Command) (string, error) {
 		return "", usagef("no configuration found that this user may read (not allowed to look at %s): "+
 			"run this command as the gateway's user, or name a configuration with -c", strings.Join(forbidden, ", "))
 	}
-	return "", usagef("no configuration found (looked for %s): name one with -c, or make one with \"%s up\"",
-		strings.Join(candidates, ", "), a.program)
+	return "", usagef("%w (looked for %s): name one with -c, or make one with \"%s up\"",
+		errNoConfig, strings.Join(candidates, ", "), a.program)
 }
+
+// errNoConfig says that there is no configuration at any of the usual places, and none was named.
+var errNoConfig = errors.New("no configuration found")
 
 // stateDir returns the state directory of "vpngw up".
 func (a *app) stateDir() string {

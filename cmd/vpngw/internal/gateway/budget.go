@@ -151,11 +151,17 @@ func (b *budgets) total() FlowCounts {
 // limits are the bounds of the pools, fitted to the number of files that the process may open.
 type limits struct{ dials, tcpFlows, udpMappings, pingFlows int }
 
+// total is the files of all: a dial has a second one, see synWatch.
+func (l limits) total() int { return l.dials + l.tcpFlows + l.udpMappings + l.pingFlows }
+
+// files is how many the process has to be allowed to have open for these bounds.
+func (l limits) files() int { return l.total() + filesReserved }
+
 // newLimits fits the bounds to files, the number of files that the process may have open (0:
 // unknown).
 func newLimits(files int) limits {
 	l := limits{dials: dialsMax, tcpFlows: tcpFlowsMax, udpMappings: udpMappingsMax, pingFlows: pingFlowsMax}
-	total := l.dials + l.tcpFlows + l.udpMappings + l.pingFlows // a dial has a second file, see synWatch
+	total := l.total()
 	if room := max(0, files-filesReserved); files > 0 && room < total {
 		fit := func(n int) int { return max(1, int(int64(n)*int64(room)/int64(total))) }
 		l.tcpFlows, l.udpMappings, l.pingFlows = fit(l.tcpFlows), fit(l.udpMappings), fit(l.pingFlows)

@@ -48,7 +48,8 @@
 //	forward_udp_*.go                carrying, filtering, hairpins, idle mappings, QUIC
 //	udpsocket*.go, recverr_linux.go the far side of UDP, and its ICMP errors
 //	pingsocket*.go, cmsg_linux.go   the far side of echo requests
-//	pingcheck.go, idle.go           may this host have ping sockets?; idle timers
+//	pingcheck.go, hostcheck*.go     what this host does not let the gateway have
+//	idle.go                         idle timers
 //	policy.go, guard.go             may a peer reach it?
 //	resolver.go                     the DNS server at the gateway's address
 //	portmap.go, portmap_*.go        ports of this host that lead to clients who asked for them

@@ -12,6 +12,7 @@ import (
 type Finding struct {
 	Problem string // what does not work, and why
 	Fix     string // what the operator can do about it
+	Fatal   bool   // the gateway does not start
 }
 
 // CheckPing finds out whether this host lets the process have ping sockets, without which echo requests
