@@ -9,6 +9,10 @@ const (
 	// shorter by what we then send.
 	pacingCatchUp = 10 * Millisecond
 
+	// pacingDebtMax bounds how long those that ask wait for segments that left without asking, such as
+	// repairs after a timeout, beyond a quantum of their own.
+	pacingDebtMax = 1 * Second
+
 	sendQuantumTime = 1 * Millisecond // "C.pacing_rate * 1ms" BBR draft §5.6.3
 	sendQuantumMax  = 64 << 10        // bytes, same place
 )
@@ -54,7 +58,9 @@ func (p *pacer) onSent(now Instant, w *window, n uint32) {
 	cost := durationOf(uint64(n), w.pacingRate)
 	used := min(p.credit, cost)
 	p.credit -= used
-	p.next = p.next.Add(cost - used)
+	// Who asks never owes more than a quantum and a segment.
+	quantum := durationOf(uint64(max(w.sendQuantum, w.smss))+uint64(n), w.pacingRate)
+	p.next = min(p.next.Add(cost-used), now.Add(quantum+pacingDebtMax))
 	p.burst -= min(p.burst, n)
 }
 

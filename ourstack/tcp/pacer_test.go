@@ -133,3 +133,15 @@ func TestSendQuantumBounds(t *testing.T) {
 		}
 	}
 }
+
+// Segments that leave without asking, as after timeouts, do not make those that ask wait for all of them.
+func TestUnaskedSendsDoNotAddUp(t *testing.T) {
+	w := &window{smss: 1000, pacingRate: 10_000, sendQuantum: 2000}
+	var p pacer
+	for range 50 {
+		p.onSent(simStart, w, 1000)
+	}
+	if at, most := p.delayUntil(simStart, w), simStart.Add(300*Millisecond+pacingDebtMax); at == 0 || at > most {
+		t.Errorf("the next may leave at %d, at the latest it should at %d", at, most)
+	}
+}
