@@ -38,6 +38,11 @@ type outgoing struct {
 
 var outgoings = sync.Pool{New: func() any { return new(outgoing) }}
 
+func (o *outgoing) release() {
+	clear(o.view[:])
+	outgoings.Put(o)
+}
+
 // WriteTo writes everything that arrives to w until the end of the stream, and
 // returns how many bytes w took. It is what io.Copy uses. Data goes from the stack's
 // buffers to w without a copy in between, with one writev when w is a
@@ -77,15 +82,24 @@ func (c *TCPConn) writeSome(w io.Writer) (n int64, end bool, err error) {
 // tryWriteSome hands one batch to w, or returns ErrNotReady or io.EOF. It holds rd.
 func (c *TCPConn) tryWriteSome(w io.Writer) (n int64, err error) {
 	out := outgoings.Get().(*outgoing)
-	defer outgoings.Put(out)
+	defer out.release()
+	view, err := c.peek(out)
+	if err != nil {
+		return 0, err
+	}
+	return c.handOver(w, out, view)
+}
+
+// peek returns what can be read, or ErrNotReady or io.EOF.
+func (c *TCPConn) peek(out *outgoing) ([][]byte, error) {
 	view, err := c.conn.Peek(out.view[:0])
 	switch {
 	case err == nil:
-		return c.handOver(w, out, view)
+		return view, nil
 	case errors.Is(err, ourstack.ErrWouldBlock):
-		return 0, ErrNotReady
+		return nil, ErrNotReady
 	}
-	return 0, c.opError("read", err)
+	return nil, c.opError("read", err)
 }
 
 // handOver writes a view of the receive buffer to w and gives it back to the stack.
@@ -98,7 +112,6 @@ func (c *TCPConn) handOver(w io.Writer, out *outgoing, view [][]byte) (n int64, 
 		n, err = writeEach(w, view)
 	}
 	c.conn.Discard(c.net.now(), int(n))
-	clear(out.view[:])
 	return n, err
 }
 

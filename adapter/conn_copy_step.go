@@ -2,7 +2,6 @@ package adapter
 
 import (
 	"errors"
-	"io"
 	"net"
 
 	"vpngw/ourstack/tcp"
@@ -11,10 +10,18 @@ import (
 // What follows copies without a goroutine that waits: a program that keeps many connections open on
 // which nothing happens calls Watch once, and a step when it is told to.
 
+// A VectorWriter is what WriteStep writes to: a socket that takes what it has room for.
+type VectorWriter interface {
+	// WriteVector writes one slice after the other without waiting, and returns how many bytes it
+	// took: fewer than all, with a nil error, if it has no room for more.
+	WriteVector(p [][]byte) (n int, err error)
+}
+
 var (
 	// ErrNotReady is returned by a step for which there is nothing to move just now.
 	ErrNotReady = errors.New("nothing to move just now")
-	// ErrNoRoom is returned by a step for which the send buffer is full.
+	// ErrNoRoom is returned by a step for which the send buffer is full: that of the connection (ReadStep)
+	// or that of the writer (WriteStep).
 	ErrNoRoom = errors.New("no room in the send buffer just now")
 )
 
@@ -43,14 +50,41 @@ func (c *TCPConn) Watch(changed func(readable, writable bool)) {
 	c.watcher.Store(&watcher{changed})
 }
 
-// WriteStep is one turn of WriteTo: it hands to w what has arrived, up to 128 KiB, and returns how
-// much w took. It does not wait for data, but for w. At the end of the stream it returns io.EOF.
-func (c *TCPConn) WriteStep(w io.Writer) (int64, error) {
+// Connected reports whether the handshake is over, also if it has failed. Of its end Watch's function is
+// told as of room to write.
+func (c *TCPConn) Connected() bool {
+	s := c.conn.State()
+	return s != tcp.StateSynReceived && s != tcp.StateSynSent
+}
+
+// WriteStep is one turn of WriteTo: it hands to w what has arrived, up to 128 KiB. It does not wait, but
+// for a Read by somebody else. It returns nil if there may be more, ErrNotReady, ErrNoRoom if w did not
+// take all, io.EOF at the end of the stream, or an error of w or of the connection.
+func (c *TCPConn) WriteStep(w VectorWriter) error {
 	if err := c.rd.acquire(); err != nil {
-		return 0, c.opError("read", err)
+		return c.opError("read", err)
 	}
 	defer c.rd.release()
-	return c.tryWriteSome(w)
+	out := outgoings.Get().(*outgoing)
+	defer out.release()
+	view, err := c.peek(out)
+	if err != nil {
+		return err
+	}
+	n, err := w.WriteVector(view)
+	c.conn.Discard(c.net.now(), n)
+	if err == nil && n < length(view) {
+		return ErrNoRoom
+	}
+	return err
+}
+
+// length is how many bytes p holds.
+func length(p [][]byte) (n int) {
+	for _, b := range p {
+		n += len(b)
+	}
+	return n
 }
 
 // Failure returns what AwaitReset would, without waiting: why the connection is over, or nil if it is

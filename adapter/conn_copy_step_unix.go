@@ -4,10 +4,19 @@ package adapter
 
 import (
 	"io"
+	"net"
 	"syscall"
 )
 
-// Source is a *net.TCPConn or *net.UnixConn from which ReadStep reads. It has one user at a time.
+// A StreamSocket is a connected OS socket of a stream, or of a type that has one and adds nothing to what
+// read(2) on it means. Its descriptor must not block.
+type StreamSocket interface {
+	syscall.Conn
+	LocalAddr() net.Addr
+	RemoteAddr() net.Addr
+}
+
+// Source is a socket from which ReadStep reads. It has one user at a time.
 type Source struct {
 	copy  socketCopy
 	raw   syscall.RawConn
@@ -18,23 +27,19 @@ type Source struct {
 // A VectorRead is readv(2): it reads into one slice after the other. The standard library has none.
 type VectorRead func(fd int, p [][]byte) (n int, err error)
 
-// NewSource prepares r for ReadStep of c. With readv, which may be nil, a step needs fewer system calls.
-// ok is false for other types than those named.
-func (c *TCPConn) NewSource(r io.Reader, readv VectorRead) (s *Source, ok bool) {
-	src, ok := asStreamSocket(r)
-	if !ok {
-		return nil, false
-	}
+// NewSource prepares src for ReadStep of c; it fails if src is closed. With readv, which may be nil, a step
+// needs fewer system calls.
+func (c *TCPConn) NewSource(src StreamSocket, readv VectorRead) (*Source, error) {
 	raw, err := src.SyscallConn()
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
-	s = &Source{copy: socketCopy{conn: c, src: src, readv: readv}, raw: raw}
+	s := &Source{copy: socketCopy{conn: c, src: src, readv: readv}, raw: raw}
 	s.step = func(fd uintptr) bool {
 		s.empty = !s.copy.step(fd)
 		return true // never wait
 	}
-	return s, true
+	return s, nil
 }
 
 // ReadStep is one turn of ReadFrom: it reads up to 128 KiB from the socket straight into the send

@@ -29,7 +29,7 @@ const (
 // anything: closing the source waits for it.
 type socketCopy struct {
 	conn  *TCPConn
-	src   streamSocket
+	src   StreamSocket
 	readv VectorRead // nil: read(2), a block for each call
 	limit *int64     // bytes still wanted; nil: all. It goes without readv.
 	total int64
@@ -38,13 +38,6 @@ type socketCopy struct {
 	full bool  // no room in the send buffer, or it is another writer's turn
 	done bool  // end of the source, or limit reached
 	err  error // of the source or of the connection
-}
-
-// streamSocket is an OS socket whose Read has no meaning of its own.
-type streamSocket interface {
-	syscall.Conn
-	LocalAddr() net.Addr
-	RemoteAddr() net.Addr
 }
 
 // readFromSocket does the work of ReadFrom for sources that are stream sockets of
@@ -79,8 +72,8 @@ func (c *TCPConn) readFromSocket(r io.Reader, limit *int64) (n int64, err error,
 // asStreamSocket recognises the sockets of package net. A type from elsewhere that
 // embeds one may read differently, and is left alone. By its package it also
 // recognises the wrapper in which (*net.TCPConn).WriteTo, and so io.Copy, passes itself.
-func asStreamSocket(r io.Reader) (streamSocket, bool) {
-	s, ok := r.(streamSocket)
+func asStreamSocket(r io.Reader) (StreamSocket, bool) {
+	s, ok := r.(StreamSocket)
 	if !ok {
 		return nil, false
 	}

@@ -21,9 +21,9 @@ import (
 // directions have ended.
 func stepping(t *testing.T, c *TCPConn, outer *net.TCPConn) error {
 	t.Helper()
-	source, ok := c.NewSource(outer, readv)
-	if !ok {
-		t.Fatal("no source")
+	source, err := c.NewSource(outer, readv)
+	if err != nil {
+		t.Fatal(err)
 	}
 	readable, writable := make(chan struct{}, 1), make(chan struct{}, 1)
 	poke := func(ch chan struct{}) {
@@ -42,8 +42,10 @@ func stepping(t *testing.T, c *TCPConn, outer *net.TCPConn) error {
 	})
 	up := start(func() error {
 		for {
-			switch _, err := c.WriteStep(outer); err { //nolint:errorlint // as they are
+			switch err := c.WriteStep(sink{outer}); err { //nolint:errorlint // as they are
 			case nil:
+			case ErrNoRoom:
+				runtime.Gosched()
 			case ErrNotReady:
 				<-readable
 			case io.EOF:
@@ -53,7 +55,6 @@ func stepping(t *testing.T, c *TCPConn, outer *net.TCPConn) error {
 			}
 		}
 	})
-	var err error
 	for err == nil {
 		switch err = source.ReadStep(); err { //nolint:errorlint // as they are
 		case ErrNotReady:
@@ -68,6 +69,30 @@ func stepping(t *testing.T, c *TCPConn, outer *net.TCPConn) error {
 		err = c.CloseWrite()
 	}
 	return errors.Join(err, <-up, c.Close(), outer.Close())
+}
+
+// sink is a socket as a VectorWriter.
+type sink struct{ c *net.TCPConn }
+
+func (s sink) WriteVector(p [][]byte) (total int, err error) {
+	raw, err := s.c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	outer := raw.Write(func(fd uintptr) bool {
+		for _, b := range p {
+			var n int
+			n, err = syscall.Write(int(fd), b)
+			if total += max(n, 0); n < len(b) {
+				return true
+			}
+		}
+		return true
+	})
+	if err == syscall.EAGAIN { //nolint:errorlint // an Errno
+		err = nil
+	}
+	return total, errors.Join(err, outer)
 }
 
 // readv is readv(2) by read(2).
@@ -116,13 +141,13 @@ func TestStepsCopyAll(t *testing.T) {
 
 func TestStepsDoNotWait(t *testing.T) {
 	p := newPair(t, Options{}, Options{WriteBuffer: 64 << 10})
-	_, cb := p.connect(t)
+	ca, cb := p.connect(t)
 	outer, far := tcpLoopback(t)
-	source, ok := cb.NewSource(outer, readv)
-	if !ok {
-		t.Fatal("no source")
+	source, err := cb.NewSource(outer, readv)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := cb.WriteStep(outer); err != ErrNotReady { //nolint:errorlint // as it is
+	if err := cb.WriteStep(sink{outer}); err != ErrNotReady { //nolint:errorlint // as it is
 		t.Errorf("WriteStep without data: %v", err)
 	}
 	if err := source.ReadStep(); err != ErrNotReady { //nolint:errorlint // as it is
@@ -131,12 +156,14 @@ func TestStepsDoNotWait(t *testing.T) {
 	if err := cb.Failure(); err != nil {
 		t.Errorf("Failure of a connection that is well: %v", err)
 	}
-	// The client reads nothing, so that the send buffer fills.
+	// Neither end reads, so that the buffers on the way fill.
+	go func() { _, _ = ca.Write(make([]byte, 64<<20)) }()
+	eventually(t, "no room in the socket", func() bool { return cb.WriteStep(sink{outer}) == ErrNoRoom }) //nolint:errorlint // as it is
 	go func() { _, _ = far.Write(make([]byte, 16<<20)) }()
 	eventually(t, "no room", func() bool { return source.ReadStep() == ErrNoRoom }) //nolint:errorlint // as it is
 	_ = far.Close()
 	_ = cb.Close()
-	if _, err := cb.WriteStep(outer); !errors.Is(err, net.ErrClosed) {
+	if err := cb.WriteStep(sink{outer}); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("WriteStep after Close: %v", err)
 	}
 }
@@ -152,12 +179,12 @@ func TestStepsReadManyBlocksAtOnce(t *testing.T) {
 	}
 	outer, far := unixPair(t)
 	most := 0
-	source, ok := cb.NewSource(outer, func(fd int, p [][]byte) (int, error) {
+	source, err := cb.NewSource(outer, func(fd int, p [][]byte) (int, error) {
 		most = max(most, len(p))
 		return readv(fd, p)
 	})
-	if !ok {
-		t.Fatal("no source")
+	if err != nil {
+		t.Fatal(err)
 	}
 	read := func(n int) { // writes n bytes, which the socket holds, and reads them
 		t.Helper()

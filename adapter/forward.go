@@ -39,6 +39,20 @@ func (n *Net) HandleTCP(f func(*TCPRequest)) {
 	n.stack.SetForwardTCP(func(r *ourstack.TCPRequest) { go f(&TCPRequest{net: n, req: r}) })
 }
 
+// HandleTCPAtOnce is HandleTCP for an f that does not block, and goes on in a goroutine of its own if it has
+// to wait. The first request of each batch of packets is handled before the packets behind it, without the
+// two wake-ups that another goroutine takes: a third of what a connection to a neighbour waits.
+func (n *Net) HandleTCPAtOnce(f func(*TCPRequest)) {
+	n.stack.SetForwardTCP(func(r *ourstack.TCPRequest) {
+		req := &TCPRequest{net: n, req: r}
+		if r.First() {
+			f(req)
+		} else {
+			go f(req)
+		}
+	})
+}
+
 // TCPRequest is a client's wish for a connection to an address that is not local.
 // It is safe for concurrent use; the first of Accept and Reject counts.
 type TCPRequest struct {

@@ -20,6 +20,7 @@ type TCPRequest struct {
 	syn    wire.TCP // options and all, without payload; mu guards its timestamp until it is answered
 	ecn    uint8
 	ttl    uint8         // of the SYN as it arrived
+	first  bool          // of the requests that its call of Input raised
 	minISS *seqnum.Value // least ISS if the tuple is reused; nil if it is not
 	quote  []byte        // the start of the SYN's packet, for an ICMP error
 	timer  timer         // deadlines.mu guards it
@@ -52,7 +53,10 @@ func (in *input) raiseRequest(t tcp.Tuple, handler func(*TCPRequest), minISS *se
 		rem.release()
 		return dropRequestLimit // the client's next SYN may find room
 	}
-	r := &TCPRequest{stack: s, remote: rem, tuple: t, syn: in.seg, ecn: in.ip.ECN(), ttl: in.ip.TTL, minISS: minISS}
+	r := &TCPRequest{
+		stack: s, remote: rem, tuple: t, syn: in.seg, ecn: in.ip.ECN(), ttl: in.ip.TTL, first: !in.raised, minISS: minISS,
+	}
+	in.raised = true
 	r.syn.Payload = nil
 	r.quote = append(r.quote, in.raw[:min(len(in.raw), requestQuoteMax)]...)
 	r.timer.owner = r
@@ -173,6 +177,10 @@ func (r *TCPRequest) Remote() netip.AddrPort { return addrPort(r.tuple.Remote) }
 
 // TTL returns the time to live of the SYN as it arrived, at least 2.
 func (r *TCPRequest) TTL() int { return int(r.ttl) }
+
+// First reports whether this is the first request of a call of Input, which the handler may take its time
+// for (a system call or two); the packets behind it wait.
+func (r *TCPRequest) First() bool { return r.first }
 
 // SetCancel says what to call when the client gives up; it is called once, without locks held, and
 // at once if that has happened already. It is not called after Accept or Reject.

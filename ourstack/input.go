@@ -28,6 +28,7 @@ type input struct {
 	s        *Stack
 	now      tcp.Instant
 	loopback bool // the packets come from Output of the same stack
+	raised   bool // a TCP request was raised by a packet of this call
 
 	// The connection whose run of segments is being handled; its mutex is locked.
 	conn  *Conn
@@ -54,7 +55,7 @@ func (s *Stack) beginInput(now tcp.Instant) *input {
 	if !ok {
 		in = &input{}
 	}
-	in.s, in.now, in.loopback, in.relayRun = s, now, false, relayRun{}
+	in.s, in.now, in.loopback, in.raised, in.relayRun = s, now, false, false, relayRun{}
 	return in
 }
 

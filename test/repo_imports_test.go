@@ -52,6 +52,8 @@ const importPolicy = `
 	vpngw/cmd/vpngw/internal/dns:     OURS github.com/miekg/dns
 	# recvmmsg and sendmmsg take pointers.
 	vpngw/cmd/vpngw/internal/mmsg:    OURS unsafe golang.org/x/sys/unix
+	# connect, sendmsg and others do, too.
+	vpngw/cmd/vpngw/internal/hosttcp: OURS unsafe golang.org/x/sys/unix
 	vpngw/cmd/vpngw/internal/gateway: OURS vpngw/adapter vpngw/adapter/wgbind golang.zx2c4.com/wireguard/conn/...
 		golang.zx2c4.com/wireguard/device golang.zx2c4.com/wireguard/tun golang.org/x/net/...
 		golang.org/x/sys/... golang.org/x/time/rate

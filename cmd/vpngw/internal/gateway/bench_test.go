@@ -38,7 +38,7 @@ func benchClient(b *testing.B) *adapter.Net {
 			}()
 		}
 	}()
-	far := newInternet()
+	far := newInternet(b)
 	far.place(benchService, l.Addr())
 	cfg, key := crowd(b, 0), newKey(b)
 	cfg.Peers = []config.Peer{{

@@ -1,108 +1,44 @@
 package gateway
 
 import (
-	"errors"
-	"net"
+	"context"
 	"net/netip"
-	"os"
-	"syscall"
 
-	"golang.org/x/sys/unix"
+	"vpngw/cmd/vpngw/internal/hosttcp"
 )
 
-// A synWatch gives the SYN of one dial its TTL, sends it, and reads from the socket's error queue who said
-// that it cannot arrive (Linux 5.9 and later; before, only connect's error number is known). Package net
-// closes the socket of a dial that failed, so it holds a second descriptor of it.
-type synWatch struct {
-	dst netip.AddrPort
-	ttl int
-	fd  int // -1: none
-}
+// poller is of upstream TCP sockets.
+type poller = hosttcp.Poller
 
-func newSynWatch(dst netip.AddrPort, ttl int) *synWatch { return &synWatch{dst: dst, ttl: ttl, fd: -1} }
-
-// control is a net.Dialer's Control: it is called for each socket before it connects.
-func (w *synWatch) control(_, _ string, c syscall.RawConn) error {
-	w.close()
-	var failed error
-	err := c.Control(func(fd uintptr) {
-		if failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, w.ttl); failed != nil {
-			return
+// beginTCP begins to connect to a destination. The error is a fault if an ICMP error has ended it (Linux 5.9
+// and later; before, only connect's error number is known).
+func beginTCP(p *poller, dst netip.AddrPort, ttl int) attempt {
+	s, pending, err := p.Dial(dst, hosttcp.Dial{TTL: ttl, Explain: icmpError})
+	switch {
+	case err != nil:
+		return attempt{err: err}
+	case pending == nil:
+		return attempt{up: s}
+	}
+	return attempt{wait: func(ctx context.Context) (upstream, error) {
+		s, err := pending.Wait(ctx)
+		if err != nil {
+			return nil, err
 		}
-		if w.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); failed != nil {
-			w.fd = -1
-		}
-	})
-	if err == nil {
-		err = failed
-	}
-	if err == nil {
-		err = setRecvErr(c)
-	}
-	if err != nil {
-		return err
-	}
-	return w.connect(c)
+		return s, nil
+	}}
 }
 
-// connect sends the SYN. Package net does so after control, but then waits for its poller, also if the
-// answer came during connect(2), as it does from this host and through virtual links: a goroutine's wait
-// that was half of such a dial. To its connect(2), the second, the system says what has come meanwhile.
-func (w *synWatch) connect(c syscall.RawConn) error {
-	to := &unix.SockaddrInet4{Port: int(w.dst.Port()), Addr: w.dst.Addr().As4()}
-	var failed error
-	if err := c.Control(func(fd uintptr) { failed = unix.Connect(int(fd), to) }); err != nil {
-		return err
-	}
-	if errors.Is(failed, unix.EINPROGRESS) || errors.Is(failed, unix.EINTR) {
-		return nil
-	}
-	return os.NewSyscallError("connect", failed)
-}
-
-// connected makes conn an ordinary one again: its segments are the gateway's own and live as long as any,
-// and an ICMP error is to end it only when retransmission has failed (RFC 1122 §4.2.3.9).
-func (w *synWatch) connected(conn *net.TCPConn) error {
-	w.close()
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	const systemDefault = -1
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		for _, o := range [...]struct{ option, value int }{
-			{unix.IP_RECVERR, 0}, {unix.IP_RECVTTL, 0}, {unix.IP_TTL, systemDefault},
-		} {
-			if failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, o.option, o.value); failed != nil {
-				return
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return failed
-}
-
-// failed returns the ICMP error that ended the dial, or err if there was none.
-func (w *synWatch) failed(err error) error {
-	if w.fd < 0 {
-		return err
-	}
+// icmpError returns the ICMP error that ended the dial of a socket, or err if there was none.
+func icmpError(fd int, err error) error {
 	var quoted [64]byte
-	drainErrors(w.fd, quoted[:], func(_ netip.AddrPort, _ []byte, why fault) {
+	drainErrors(fd, quoted[:], func(_ netip.AddrPort, _ []byte, why fault) {
 		if why.From.IsValid() {
 			err = why
 		}
 	})
-	w.close()
 	return err
 }
 
-func (w *synWatch) close() {
-	if w.fd >= 0 {
-		_ = unix.Close(w.fd)
-		w.fd = -1
-	}
-}
+// localAddrPort is this host's end of what beginTCP has connected.
+func localAddrPort(up upstream) netip.AddrPort { return up.(*hosttcp.Socket).LocalAddrPort() }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"testing"
 )
 
@@ -12,7 +13,7 @@ func TestDialNoticesThisHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	c, err := dialTCP(t.Context(), addrPort(l.Addr()), 64)
+	c, err := dialled(t, addrPort(l.Addr()))
 	if !errors.Is(err, errOwnAddress) {
 		t.Fatalf("%v, %v", c, err)
 	}
@@ -33,8 +34,20 @@ func TestDialReportsARefusal(t *testing.T) {
 	}
 	closed := addrPort(l.Addr())
 	_ = l.Close()
-	c, err := dialTCP(t.Context(), closed, 64)
+	c, err := dialled(t, closed)
 	if end, told := classifyDial(t.Context(), err); c != nil || end != fateRefused || told != answerRefused {
 		t.Errorf("%v: fate %d, answer %d", err, end, told)
 	}
+}
+
+// dialled is the dial of a running gateway.
+func dialled(t *testing.T, dst netip.AddrPort) (upstream, error) {
+	t.Helper()
+	f := newForwarder(discardLog(), 0)
+	t.Cleanup(f.poller.Close)
+	a := f.dialTCP(dst, 64)
+	if a.wait != nil {
+		return a.wait(t.Context())
+	}
+	return a.up, a.err
 }

@@ -41,10 +41,9 @@
 //	stack.go                        the stack and its requests
 //	forward.go                      what the protocols share
 //	forward_{tcp,udp,icmp}.go       one per protocol
-//	dial*.go, answer.go, fault.go   the far side of TCP, and what the client is told of it
+//	dial*.go, answer.go, fault.go   the far side of TCP (package hosttcp on Linux), and what the client is told
 //	pipe.go, reset_*.go             two copies, and how they end
 //	pipe_events_linux.go            the same without goroutines that wait
-//	pipe_poller_linux.go            tells it of the sockets' data
 //	forward_udp_*.go                carrying, filtering, hairpins, idle mappings, QUIC
 //	udpsocket*.go, recverr_linux.go the far side of UDP, and its ICMP errors
 //	pingsocket*.go, cmsg_linux.go   the far side of echo requests
@@ -61,10 +60,10 @@
 //
 // # Goroutines and locks
 //
-// A dial under way has one goroutine. An open TCP flow has one for each direction that has something
-// to move and none while it is idle (on Linux; elsewhere always two). A UDP mapping has none on Linux,
+// A dial that waits for an answer has one goroutine. An open TCP flow has one for each direction that has
+// something to move and none while it is idle (on Linux; elsewhere always two). A UDP mapping has none on Linux,
 // where udpPoller.run serves all of them, and two elsewhere, while there are any; a ping flow has one. All are counted in forwarder.open and end with their peer, with Close, or with the flow;
-// poller.run ends with Close.
+// that of hosttcp.Poller ends with Close.
 //
 // Gateway.mu (lifecycle, reload) comes before all others, pingFlows.mu before budgets.mu and peer.mu.
 // The rest are never held together, and nothing blocks under any of them but Gateway.mu.

@@ -31,7 +31,7 @@ type forwarder struct {
 	udpPorts  portTable[*udpMapping]
 	tcpPorts  portTable[*peerPort]
 	pings     pingFlows
-	poller    poller // of upstream TCP sockets
+	poller    poller
 
 	peers    atomic.Pointer[peerTable] // never nil
 	settings atomic.Pointer[config.Forward]
@@ -46,10 +46,11 @@ type forwarder struct {
 func newForwarder(log *slog.Logger, files int) *forwarder {
 	f := &forwarder{
 		log: log, epoch: time.Now(), budgets: newBudgets(newLimits(files)), dead: newDeadHosts(),
-		dial: dialTCP, listenUDP: newUDPListener(),
+		listenUDP: newUDPListener(),
 		listenTCP: listenTCP, ports: newPool(portsLimit(files), 0),
 		pings: pingFlows{open: openPingSocket, byClient: map[netip.Addr][]*pingFlow{}},
 	}
+	f.dial = f.dialTCP
 	f.peers.Store(newPeerTable(nil, nil, &f.open))
 	f.policy.peers = &f.peers
 	f.policy.guard.interfaces = net.InterfaceAddrs
@@ -99,7 +100,7 @@ func (f *forwarder) end(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		f.open.Wait()
-		f.poller.close()
+		f.poller.Close()
 		close(done)
 	}()
 	select {

@@ -48,34 +48,35 @@ type tcpFlow struct {
 	halves    atomic.Int32 // directions that have ended in order
 	abortOnce sync.Once
 
-	mu       sync.Mutex              // guards the fields below
-	cancel   context.CancelCauseFunc // ends the dial
-	aborted  error
-	down, up tcpConn // to the client, to the destination; nil while dialling
-	stopped  func()  // if not nil: called after the connections were reset
+	mu      sync.Mutex              // guards the fields below
+	cancel  context.CancelCauseFunc // ends the dial; nil if nothing waits for it
+	aborted error
+	down    tcpConn  // to the client; nil while dialling
+	up      upstream // to the destination; nil while dialling
+	stopped func()   // if not nil: called after the connections were reset
 }
 
-// handleTCP answers a request. It does not block: what takes time runs in the flow's own goroutine.
+// handleTCP answers a request. It does not block: what has to wait does so in a goroutine of the flow.
 func (f *forwarder) handleTCP(req tcpRequest) {
-	if t, ctx := f.admitTCP(req); t != nil {
-		go t.run(ctx, req)
+	t := f.admitTCP(req)
+	if t == nil {
+		return
 	}
+	a := t.connect()
+	if a.wait != nil {
+		go t.await(req, a.wait)
+		return
+	}
+	end, told := classifyDial(context.Background(), a.err)
+	t.dialled(req, a.up, a.err, end, told)
 }
 
-// serveTCP is handleTCP for a caller that has a goroutine for the request.
-func (f *forwarder) serveTCP(req tcpRequest) {
-	if t, ctx := f.admitTCP(req); t != nil {
-		t.run(ctx, req)
-	}
-}
-
-// admitTCP returns the flow that is to run for a request, and the context of its dial. nil: the
-// request has been answered.
-func (f *forwarder) admitTCP(req tcpRequest) (*tcpFlow, context.Context) {
+// admitTCP returns the flow that is to run for a request. nil: the request has been answered.
+func (f *forwarder) admitTCP(req tcpRequest) *tcpFlow {
 	p := f.sender(req.client())
 	if p == nil {
 		req.reject(answerNothing)
-		return nil, nil
+		return nil
 	}
 	dst := req.destination()
 	d, inner := f.judgeTCP(p, dst)
@@ -83,31 +84,28 @@ func (f *forwarder) admitTCP(req tcpRequest) (*tcpFlow, context.Context) {
 		f.counters.tcpDenied.Add(1)
 		f.log.Debug("tcp denied", "peer", p.name(), "dst", dst, "rule", d.rule)
 		req.reject(d.verdict.answer())
-		return nil, nil
+		return nil
 	}
 	t := &tcpFlow{f: f, peer: p, src: req.client(), dst: dst, inner: inner, ttl: req.ttl() - 1, began: time.Now()}
 	if !t.takeBudget() {
 		f.counters.tcpOverBudget.Add(1)
 		req.reject(answerNothing)
-		return nil, nil
+		return nil
 	}
 	if !t.traces() && !f.dead.admit(t.began, dst) {
 		f.counters.tcpDead.Add(1)
 		t.releaseBudget()
 		req.reject(answerNothing)
-		return nil, nil
+		return nil
 	}
-	ctx, cancel := context.WithCancelCause(req.Context())
-	t.cancel = cancel
 	if !p.enter(t) {
-		cancel(nil)
 		t.undecided()
 		f.counters.noPeer.Add(1)
 		t.releaseBudget()
 		req.reject(answerNothing)
-		return nil, nil
+		return nil
 	}
-	return t, ctx
+	return t
 }
 
 // takeBudget takes one dial and one flow. If dials are short, one that has waited for long gives
@@ -156,9 +154,47 @@ func (t *tcpFlow) releaseBudget() {
 	t.f.budgets.release(&t.f.budgets.tcp, t.peer, t.dst)
 }
 
-// run dials, answers the client, and copies. Whatever it comes to, gone is called in the end.
-func (t *tcpFlow) run(ctx context.Context, req tcpRequest) {
-	if !t.open(ctx, req) {
+// await waits for the end of a dial, and goes on.
+func (t *tcpFlow) await(req tcpRequest, wait func(context.Context) (upstream, error)) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	// A timer is a third of a context with a deadline.
+	limit := time.AfterFunc(t.f.settings.Load().DialTimeout, func() { cancel(errDialTimeout) })
+	if aborted := t.setCancel(cancel); aborted != nil {
+		cancel(aborted)
+	}
+	up, err := wait(ctx)
+	limit.Stop()
+	end, told := classifyDial(ctx, err)
+	t.setCancel(nil)
+	cancel(nil) // it need not live as long as the flow
+	t.dialled(req, up, err, end, told)
+}
+
+// dialled answers the client and, if there is a connection, copies. Whatever it comes to, gone is called in
+// the end, perhaps later.
+func (t *tcpFlow) dialled(req tcpRequest, up upstream, err error, end fate, told answer) {
+	t.remember(end)
+	if end != fateConnected {
+		t.log(slog.LevelDebug, "tcp dial failed", "err", err, "after", time.Since(t.began))
+		var why fault
+		if errors.As(err, &why) && told != answerNothing {
+			req.fail(t.f.seen(why))
+		} else {
+			req.reject(told)
+		}
+		t.gone()
+		return
+	}
+	down, err := req.accept()
+	if err != nil { // the client went away in the last moment, or the stack is full
+		t.f.counters.tcpGaveUp.Add(1)
+		req.reject(answerNothing)
+		reset(up)
+		t.gone()
+		return
+	}
+	t.endDial()
+	if !t.opened(down, up) {
 		t.gone()
 		return
 	}
@@ -166,39 +202,12 @@ func (t *tcpFlow) run(ctx context.Context, req tcpRequest) {
 	t.carry()
 }
 
-// open dials and answers the client.
-func (t *tcpFlow) open(ctx context.Context, req tcpRequest) bool {
-	defer t.dialEnded()
-	up, ok := t.dialUpstream(ctx, req)
-	if !ok {
-		return false
-	}
-	down, err := req.accept()
-	if err != nil { // the client went away in the last moment, or the stack is full
-		t.f.counters.tcpGaveUp.Add(1)
-		req.reject(answerNothing)
-		reset(up)
-		return false
-	}
-	t.endDial()
-	return t.opened(down, up)
-}
-
-// dialEnded ends the contexts of the dial, which need not live as long as the flow.
-func (t *tcpFlow) dialEnded() {
+// setCancel says what ends the dial; nil: it is over. It returns why the flow was aborted, if it was.
+func (t *tcpFlow) setCancel(cancel context.CancelCauseFunc) (aborted error) {
 	t.mu.Lock()
-	cancel := t.cancel
-	t.cancel = func(error) {}
-	t.mu.Unlock()
-	cancel(nil)
-}
-
-// cancelDial ends the dial if it is under way.
-func (t *tcpFlow) cancelDial(cause error) {
-	t.mu.Lock()
-	cancel := t.cancel
-	t.mu.Unlock()
-	cancel(cause)
+	defer t.mu.Unlock()
+	t.cancel = cancel
+	return t.aborted
 }
 
 // gone cleans up after the flow, which has left the peer then.
@@ -214,27 +223,6 @@ func (t *tcpFlow) gone() {
 	}
 	t.releaseBudget()
 	t.peer.leave(t)
-}
-
-// dialUpstream connects to the destination; if that fails it tells the client.
-func (t *tcpFlow) dialUpstream(ctx context.Context, req tcpRequest) (tcpConn, bool) {
-	// A timer is a third of a context with a deadline, which package net would also set on the socket.
-	limit := time.AfterFunc(t.f.settings.Load().DialTimeout, func() { t.cancelDial(errDialTimeout) })
-	up, err := t.connect(ctx)
-	limit.Stop()
-	end, told := classifyDial(ctx, err)
-	t.remember(end)
-	if end == fateConnected {
-		return up, true
-	}
-	t.log(slog.LevelDebug, "tcp dial failed", "err", err, "after", time.Since(t.began))
-	var why fault
-	if errors.As(err, &why) && told != answerNothing {
-		req.fail(t.f.seen(why))
-	} else {
-		req.reject(told)
-	}
-	return nil, false
 }
 
 // traces reports whether the SYN may be one of a traceroute, which need not arrive: silence then says
@@ -287,7 +275,7 @@ func (t *tcpFlow) undecided() {
 
 // opened records the two connections. It reports false if the flow was aborted meanwhile; they are
 // reset then.
-func (t *tcpFlow) opened(down, up tcpConn) bool {
+func (t *tcpFlow) opened(down tcpConn, up upstream) bool {
 	t.mu.Lock()
 	aborted := t.aborted
 	if aborted == nil {
@@ -311,7 +299,9 @@ func (t *tcpFlow) abort(cause error) {
 	}
 	cancel, down, up, stopped := t.cancel, t.down, t.up, t.stopped
 	t.mu.Unlock()
-	cancel(cause)
+	if cancel != nil {
+		cancel(cause)
+	}
 	if down == nil {
 		return
 	}

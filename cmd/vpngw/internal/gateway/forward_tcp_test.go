@@ -95,7 +95,7 @@ type world struct {
 	t *testing.T
 
 	mu    sync.Mutex
-	hosts map[netip.AddrPort]func(context.Context) (tcpConn, error) // absent: no answer
+	hosts map[netip.AddrPort]func(context.Context) (upstream, error) // absent: no answer
 	dials map[netip.AddrPort]int
 	ttl   int // of the last dial
 }
@@ -103,7 +103,7 @@ type world struct {
 func newWorld(t *testing.T, peers ...config.Peer) *world {
 	w := &world{
 		forwarder: newForwarder(discardLog(), 0), t: t,
-		hosts: map[netip.AddrPort]func(context.Context) (tcpConn, error){}, dials: map[netip.AddrPort]int{},
+		hosts: map[netip.AddrPort]func(context.Context) (upstream, error){}, dials: map[netip.AddrPort]int{},
 	}
 	w.dial = w.fakeDial
 	cfg := config.Default()
@@ -118,23 +118,25 @@ func newWorld(t *testing.T, peers ...config.Peer) *world {
 	return w
 }
 
-func (w *world) fakeDial(ctx context.Context, dst netip.AddrPort, ttl int) (tcpConn, error) {
+func (w *world) fakeDial(dst netip.AddrPort, ttl int) attempt {
 	w.mu.Lock()
 	w.ttl = ttl
 	host := w.hosts[dst]
 	w.dials[dst]++
 	w.mu.Unlock()
-	if host != nil {
-		return host(ctx)
-	}
-	<-ctx.Done()
-	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+	return attempt{wait: func(ctx context.Context) (upstream, error) {
+		if host != nil {
+			return host(ctx)
+		}
+		<-ctx.Done()
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+	}}
 }
 
 // listen makes dst answer and returns its ends of the connections.
 func (w *world) listen(dst netip.AddrPort) <-chan *fakeConn {
 	conns := make(chan *fakeConn, 1000)
-	w.answer(dst, func(context.Context) (tcpConn, error) {
+	w.answer(dst, func(context.Context) (upstream, error) {
 		ours, theirs := fakePipe(1000)
 		conns <- theirs
 		return ours, nil
@@ -144,12 +146,12 @@ func (w *world) listen(dst netip.AddrPort) <-chan *fakeConn {
 
 // fail makes dst fail a dial with errno.
 func (w *world) fail(dst netip.AddrPort, errno syscall.Errno) {
-	w.answer(dst, func(context.Context) (tcpConn, error) {
+	w.answer(dst, func(context.Context) (upstream, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errno)}
 	})
 }
 
-func (w *world) answer(dst netip.AddrPort, dial func(context.Context) (tcpConn, error)) {
+func (w *world) answer(dst netip.AddrPort, dial func(context.Context) (upstream, error)) {
 	w.mu.Lock()
 	w.hosts[dst] = dial
 	w.mu.Unlock()
@@ -206,7 +208,7 @@ func wantState(t *testing.T, why string, r *fakeRequest, want string) {
 func TestSynAckComesOnlyAfterTheDestinationAnswered(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		answer := make(chan struct{})
-		w.answer(dstA, func(context.Context) (tcpConn, error) {
+		w.answer(dstA, func(context.Context) (upstream, error) {
 			<-answer
 			ours, _ := fakePipe(10)
 			return ours, nil

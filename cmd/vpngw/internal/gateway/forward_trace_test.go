@@ -16,7 +16,7 @@ import (
 func TestSYNKeepsItsLifetime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		router := netip.MustParseAddr("198.51.100.7")
-		w.answer(dstA, func(context.Context) (tcpConn, error) {
+		w.answer(dstA, func(context.Context) (upstream, error) {
 			return nil, &net.OpError{Op: "dial", Err: fault{
 				Fault: adapter.Fault{Type: 11, From: router, TTL: 61}, errno: syscall.EHOSTUNREACH,
 			}}

@@ -24,7 +24,7 @@ func TestIdleMappingIsSmall(t *testing.T) {
 	f := newForwarder(testLog(t), 0)
 	f.configure(cfg)
 	f.peers.Store(newPeerTable(cfg.Peers, nil, &f.open))
-	n := newInternet()
+	n := newInternet(t)
 	echo := echoUDP(t)
 	n.hosts[netip.MustParseAddrPort("192.0.2.1:7")] = echo
 	f.listenUDP = n.listenUDP

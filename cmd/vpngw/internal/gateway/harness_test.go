@@ -34,13 +34,16 @@ type internet struct {
 	dials map[netip.AddrPort]int
 
 	sockets func(netip.AddrPort) (upstreamUDP, error)
+	poller  poller
 }
 
-func newInternet() *internet {
-	return &internet{
+func newInternet(tb testing.TB) *internet {
+	n := &internet{
 		hosts: map[netip.AddrPort]netip.AddrPort{}, errs: map[netip.AddrPort]error{}, dials: map[netip.AddrPort]int{},
 		sockets: newUDPListener(),
 	}
+	tb.Cleanup(n.poller.Close)
+	return n
 }
 
 func (n *internet) place(virtual string, real net.Addr) netip.AddrPort {
@@ -77,24 +80,22 @@ func (n *internet) virtual(real netip.AddrPort) netip.AddrPort {
 }
 
 // dial is a dialFunc. A destination that nothing was placed at does not answer.
-func (n *internet) dial(ctx context.Context, dst netip.AddrPort, _ int) (tcpConn, error) {
+func (n *internet) dial(dst netip.AddrPort, _ int) attempt {
 	n.mu.Lock()
 	n.dials[dst]++
 	err := n.errs[dst]
 	n.mu.Unlock()
 	if err != nil {
-		return nil, err
+		return attempt{err: err}
 	}
 	r, ok := n.real(dst)
 	if !ok {
-		<-ctx.Done()
-		return nil, ctx.Err()
+		return attempt{wait: func(ctx context.Context) (upstream, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
 	}
-	c, err := (&net.Dialer{}).DialTCP(ctx, "tcp4", netip.AddrPort{}, r)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return beginTCP(&n.poller, r, 64)
 }
 
 // internetUDP is an upstreamUDP with the addresses translated.
@@ -182,7 +183,7 @@ func testConfigPeer(t *testing.T, i int) config.Peer {
 func startSite(t *testing.T, cfg *config.Config, prepare ...func(*Gateway)) *site {
 	t.Helper()
 	before := runtime.NumGoroutine()
-	n := newInternet()
+	n := newInternet(t)
 	g, err := New(cfg, Options{Logger: testLog(t), dial: n.dial})
 	if err != nil {
 		t.Fatal(err)
@@ -201,6 +202,7 @@ func startSite(t *testing.T, cfg *config.Config, prepare ...func(*Gateway)) *sit
 		if err := g.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
 		}
+		n.poller.Close()
 		wantGoroutines(t, before)
 	})
 	return &site{Gateway: g, internet: n, t: t, cfg: cfg}

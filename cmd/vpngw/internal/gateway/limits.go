@@ -29,10 +29,6 @@ const (
 	// tcpFlowsPerDstMax stays below what there is for one destination address and port.
 	tcpFlowsPerDstMax = 20000
 
-	// pollerEvents is how many upstream sockets with something to read are taken from the kernel at
-	// once. More are taken in the next turn.
-	pollerEvents = 128
-
 	// udpMappingsMax bounds UDP mappings (one per client address and port), one file each and one port for
 	// all destinations: above it the longest idle one makes room, which must be before the ports are used
 	// up. Some are left for this host's other programs.

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// carryBlocking copies both ways until the flow has ended, then calls gone.
+// carryBlocking copies both ways until the flow has ended, then calls gone. It blocks.
 func (t *tcpFlow) carryBlocking() {
-	t.pipe()
+	t.pipe(t.up.(tcpConn))
 	t.gone()
 }
 
@@ -22,10 +22,10 @@ func (t *tcpFlow) carryBlocking() {
 // then closes. Each direction closes on its own (half-close). Any error, on whichever side it
 // shows, resets both: the side it came from is dead, and the other must not take what it got for
 // the whole.
-func (t *tcpFlow) pipe() error {
+func (t *tcpFlow) pipe(up tcpConn) error {
 	var other sync.WaitGroup
-	other.Go(func() { t.half(t.copyUp, t.down) })
-	t.half(t.copyDown, t.up)
+	other.Go(func() { t.half(t.down, up) })
+	t.half(up, t.down)
 	other.Wait()
 
 	t.mu.Lock()
@@ -33,17 +33,17 @@ func (t *tcpFlow) pipe() error {
 	return t.aborted
 }
 
-// half runs one direction, from src. The one that ends last closes the connections; the one that
+// half runs one direction. The one that ends last closes the connections; the one that
 // ends first goes on to watch: a side that has sent all may still be reset, and the other side is
 // to know at once, not when it next sends.
-func (t *tcpFlow) half(copyOne func() error, src tcpConn) {
-	err := copyOne()
+func (t *tcpFlow) half(src, dst tcpConn) {
+	err := t.copyAll(src, dst)
 	if err == nil && t.halves.Add(1) < 2 {
 		err = awaitReset(src)
 	}
 	switch {
 	case err != nil:
-		if t.failedUpstream(err, src) {
+		if failedUpstream(err, src != t.down) {
 			t.settle()
 		}
 		t.abort(err)
@@ -62,27 +62,26 @@ func (t *tcpFlow) closeBoth() {
 	_ = t.down.Close()
 }
 
-// copyUp carries the client's data, and its FIN, to the destination.
-func (t *tcpFlow) copyUp() error {
-	if _, err := t.down.WriteTo(t.up); err != nil {
+// copyAll carries one side's data, and its FIN, to the other. It is for the client's connection to read
+// and to write: it does so from and to its own buffers.
+func (t *tcpFlow) copyAll(src, dst tcpConn) error {
+	var err error
+	if src == t.down {
+		_, err = src.WriteTo(dst)
+	} else {
+		_, err = dst.ReadFrom(src)
+	}
+	if err != nil {
 		return err
 	}
-	return t.up.CloseWrite()
+	return dst.CloseWrite()
 }
 
-// copyDown carries the destination's data, and its FIN, to the client.
-func (t *tcpFlow) copyDown() error {
-	if _, err := t.down.ReadFrom(t.up); err != nil {
-		return err
-	}
-	return t.down.CloseWrite()
-}
-
-// failedUpstream says whether err, which ended the direction from src, came from the destination's
-// side.
-func (t *tcpFlow) failedUpstream(err error, src tcpConn) bool {
+// failedUpstream says whether err, which ended the direction from the destination, or the other one,
+// came from the destination's side.
+func failedUpstream(err error, fromDestination bool) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && (op.Op == "read") == (src == t.up)
+	return errors.As(err, &op) && (op.Op == "read") == fromDestination
 }
 
 // A deliverer is a connection that tells when what was written has arrived: *adapter.TCPConn.
@@ -101,7 +100,7 @@ func (t *tcpFlow) settle() {
 }
 
 // reset ends a connection with RST. RFC 9293 §3.10.5: ABORT.
-func reset(c tcpConn) {
+func reset(c upstream) {
 	_ = c.SetLinger(0)
 	_ = c.Close()
 }

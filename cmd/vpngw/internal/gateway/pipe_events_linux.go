@@ -2,30 +2,25 @@ package gateway
 
 import (
 	"io"
-	"net"
-	"os"
 	"sync"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"vpngw/adapter"
+	"vpngw/cmd/vpngw/internal/hosttcp"
 	"vpngw/cmd/vpngw/internal/mmsg"
 )
 
 // An eventPipe is what pipe does, without a goroutine for each direction: a flow on which nothing
-// happens has none. A direction runs in a goroutine while there is something to move, and is started
-// again when its source, or its sink, tells that there is. A destination that does not read holds the
-// goroutine of its flow, as in pipe.
+// happens, or whose sink takes nothing, has none. A direction runs in a goroutine while there is something
+// to move, and is started again when its source, or its sink, tells that there is.
 type eventPipe struct {
 	t      *tcpFlow
 	down   *adapter.TCPConn
-	up     *net.TCPConn
+	up     *hosttcp.Socket
 	source *adapter.Source // up, as the direction toClient reads it
-	number uint64          // in the poller
 
 	mu         sync.Mutex // guards the fields below
 	directions [2]direction
+	begun      bool // begin was called, or is about to be
 	over       bool // nothing is to be moved any more
 	finished   bool // finish was called, or is about to be
 }
@@ -41,55 +36,98 @@ const (
 type direction struct {
 	running bool
 	again   bool // something has changed since it began to look
+	noRoom  bool // its sink took no more
 	ended   bool // its source has been read to its end: only a reset is awaited
 }
 
-// carry copies both ways until the flow has ended; then t.gone is called, perhaps after carry has
-// returned.
+// carry copies both ways until the flow has ended; then t.gone is called. It does not block.
 func (t *tcpFlow) carry() {
+	up, isSocket := t.up.(*hosttcp.Socket)
+	if !isSocket {
+		go t.carryBlocking()
+		return
+	}
 	down, ok := t.down.(*adapter.TCPConn)
-	up, isSocket := t.up.(*net.TCPConn)
-	if !ok || !isSocket {
-		t.carryBlocking()
+	if !ok {
+		go t.carryConn(up)
 		return
 	}
 	e := &eventPipe{t: t, down: down, up: up}
-	e.directions[toUpstream].running = true // by this goroutine: nothing ends the flow meanwhile
-	source, ok := down.NewSource(up, mmsg.Readv)
-	raw, err := up.SyscallConn()
-	if !ok || err != nil {
-		t.carryBlocking() // closed already: it says how
-		return
-	}
-	e.source = source
-	if err := t.f.poller.add(e, raw); err != nil {
-		t.carryBlocking()
-		return
-	}
 	t.mu.Lock()
 	t.stopped = e.stop
 	aborted := t.aborted != nil
 	t.mu.Unlock()
-	down.Watch(e.changed)
-	if aborted {
+	down.Watch(e.clientChanged)
+	switch {
+	case aborted:
 		e.stop()
+	case down.Connected():
+		e.kick(toUpstream, false)
 	}
-	e.kick(toClient)
-	e.run(toUpstream)
 }
 
-// changed is called by the client's connection.
-func (e *eventPipe) changed(readable, writable bool) {
+// begin is what is left to do when the client has completed its handshake: before, it waits for us.
+func (e *eventPipe) begin() {
+	_ = e.up.Configure(hosttcp.KeepAlive{ // a socket that is closed already will say so
+		Idle: upstreamKeepAliveIdle, Interval: upstreamKeepAliveInterval, Count: upstreamKeepAliveCount,
+	})
+	e.source, _ = e.down.NewSource(e.up, mmsg.Readv)
+	if e.up.Watch(e.upstreamChanged) == nil {
+		e.run(toUpstream)
+		return
+	}
+	e.mu.Lock()
+	e.finished = true // this pipe: another way of copying takes over
+	over := e.over
+	e.mu.Unlock()
+	e.down.Watch(nil)
+	if over {
+		e.t.gone()
+		return
+	}
+	e.t.carryConn(e.up)
+}
+
+// carryConn is carry for a socket that cannot be watched, or is closed already.
+func (t *tcpFlow) carryConn(up *hosttcp.Socket) {
+	c, err := up.Conn()
+	if err != nil {
+		t.abort(err)
+		t.gone()
+		return
+	}
+	t.mu.Lock()
+	t.up = c
+	aborted := t.aborted != nil
+	t.mu.Unlock()
+	if aborted {
+		reset(c) // it was the socket that abort closed
+	}
+	t.carryBlocking()
+}
+
+// clientChanged is called by the client's connection, upstreamChanged by the poller.
+func (e *eventPipe) clientChanged(readable, writable bool) {
 	if readable {
-		e.kick(toUpstream)
+		e.kick(toUpstream, false)
 	}
 	if writable {
-		e.kick(toClient)
+		e.kick(toClient, true)
 	}
 }
 
-// kick makes a direction look for something to move. It does not block.
-func (e *eventPipe) kick(w way) {
+func (e *eventPipe) upstreamChanged(readable, writable bool) {
+	if readable {
+		e.kick(toClient, false)
+	}
+	if writable {
+		e.kick(toUpstream, true)
+	}
+}
+
+// kick makes a direction look for something to move: its source has something, or, if room is set, its
+// sink may have room again, which matters only to a direction that found none. It does not block.
+func (e *eventPipe) kick(w way, room bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	d := &e.directions[w]
@@ -97,6 +135,11 @@ func (e *eventPipe) kick(w way) {
 	case e.over:
 	case d.running:
 		d.again = true
+	case !e.begun:
+		e.begun = true
+		e.directions[toUpstream].running = true // nothing ends the flow meanwhile
+		go e.begin()
+	case room && !d.noRoom:
 	default:
 		d.running = true
 		go e.run(w)
@@ -124,7 +167,7 @@ func (e *eventPipe) lastLocked() bool {
 }
 
 func (e *eventPipe) finish() {
-	e.t.f.poller.remove(e)
+	_ = e.up.Watch(nil)
 	e.down.Watch(nil)
 	e.t.gone()
 }
@@ -132,12 +175,13 @@ func (e *eventPipe) finish() {
 // run moves what there is in one direction.
 func (e *eventPipe) run(w way) {
 	for {
-		err := e.move(w)
+		noRoom, err := e.move(w)
 		if err != nil {
 			e.fail(w, err)
 		}
 		e.mu.Lock()
 		d := &e.directions[w]
+		d.noRoom = noRoom
 		if d.again && !e.over {
 			d.again = false
 			e.mu.Unlock()
@@ -154,25 +198,26 @@ func (e *eventPipe) run(w way) {
 }
 
 // move moves what there is now. An error ends the flow.
-func (e *eventPipe) move(w way) error {
+func (e *eventPipe) move(w way) (noRoom bool, err error) {
 	if e.directions[w].ended { // written by this goroutine's predecessors alone
-		return e.failure(w)
+		return false, e.failure(w)
 	}
 	for {
-		var err error
 		if w == toUpstream {
-			_, err = e.down.WriteStep(e.up)
+			err = e.down.WriteStep(e.up)
 		} else {
 			err = e.source.ReadStep()
 		}
 		switch err { //nolint:errorlint // as they are
 		case nil:
-		case adapter.ErrNotReady, adapter.ErrNoRoom:
-			return nil
+		case adapter.ErrNotReady:
+			return false, nil
+		case adapter.ErrNoRoom:
+			return true, nil
 		case io.EOF:
-			return e.end(w)
+			return false, e.end(w)
 		default:
-			return err
+			return false, err
 		}
 	}
 }
@@ -180,11 +225,7 @@ func (e *eventPipe) move(w way) error {
 // end passes on the end of a direction's stream. The last one closes the connections; the first one
 // goes on to watch: its source may still be reset, and the other side is to know at once.
 func (e *eventPipe) end(w way) error {
-	closeWrite := e.up.CloseWrite
-	if w == toClient {
-		closeWrite = e.down.CloseWrite
-	}
-	if err := closeWrite(); err != nil {
+	if err := e.closeWrite(w); err != nil {
 		return err
 	}
 	e.mu.Lock()
@@ -199,21 +240,26 @@ func (e *eventPipe) end(w way) error {
 	return e.failure(w)
 }
 
+// closeWrite passes on the end of direction w.
+func (e *eventPipe) closeWrite(w way) error {
+	if w == toClient {
+		return e.down.CloseWrite()
+	}
+	e.mu.Lock()
+	last := e.directions[toClient].ended
+	e.mu.Unlock()
+	if last {
+		return nil // Close follows, and says it as well
+	}
+	return e.up.CloseWrite()
+}
+
 // failure says whether a direction's source, which has been read to its end, has been reset.
 func (e *eventPipe) failure(w way) error {
 	if w == toUpstream {
 		return e.down.Failure()
 	}
-	raw, err := e.up.SyscallConn()
-	if err != nil {
-		return nil // closed
-	}
-	var errno int
-	err = raw.Control(func(fd uintptr) { errno, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) })
-	if err != nil || errno == 0 {
-		return nil
-	}
-	return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("getsockopt", syscall.Errno(errno))}
+	return e.up.Failure()
 }
 
 // fail resets both sides because of err, which ended direction w.
@@ -224,11 +270,7 @@ func (e *eventPipe) fail(w way, err error) {
 	if over {
 		return // what this direction met is the end that the flow has come to
 	}
-	src := tcpConn(e.down)
-	if w == toClient {
-		src = e.up
-	}
-	if e.t.failedUpstream(err, src) {
+	if failedUpstream(err, w == toClient) {
 		e.t.settle()
 	}
 	e.t.abort(err)

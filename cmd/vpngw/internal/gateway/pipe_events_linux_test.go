@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -45,20 +44,15 @@ func TestIdleFlowsHaveNoGoroutine(t *testing.T) {
 		_ = end.Close()
 	}
 	eventually(t, "the flows are gone", func() bool { return s.Status().Totals.Flows == FlowCounts{} })
-	s.fwd.poller.mu.Lock()
-	defer s.fwd.poller.mu.Unlock()
-	if n := len(s.fwd.poller.flows); n != 0 {
-		t.Errorf("the poller knows of %d flows", n)
+	if n := s.poller.Len(); n != 0 {
+		t.Errorf("the poller knows of %d sockets", n)
 	}
 }
 
 // TestPollerThatCannotBeUsed: without a poller a flow is carried the other way.
 func TestPollerThatCannotBeUsed(t *testing.T) {
 	s := startSite(t, testConfig(t, 1))
-	s.fwd.poller.close()
-	if err := s.fwd.poller.add(nil, nil); err != os.ErrClosed { //nolint:errorlint // as it is
-		t.Fatal(err)
-	}
+	s.poller.Close()
 	down, up := s.open(s.client(0), netip.MustParseAddrPort("192.0.2.1:80").String())
 	_, _ = down.Write([]byte("x"))
 	if _, err := io.ReadFull(up, make([]byte, 1)); err != nil {

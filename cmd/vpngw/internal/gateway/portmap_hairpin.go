@@ -33,12 +33,17 @@ type hairpin struct {
 }
 
 // connect is the dial of a flow: to its destination, or to the client whose port that is.
-func (t *tcpFlow) connect(ctx context.Context) (tcpConn, error) {
+func (t *tcpFlow) connect() attempt {
 	if t.inner == nil {
-		return t.f.dial(ctx, t.dst, t.ttl)
+		return t.f.dial(t.dst, t.ttl)
 	}
+	return attempt{wait: t.connectInward}
+}
+
+// connectInward connects to the client whose port the destination is.
+func (t *tcpFlow) connectInward(ctx context.Context) (upstream, error) {
 	h := &hairpin{flow: t, port: t.inner}
-	// As in serveTCP: above what may be open at once, one waits.
+	// As in peerPort.serveTCP: above what may be open at once, one waits.
 	select {
 	case h.port.slots <- struct{}{}:
 	case <-ctx.Done():

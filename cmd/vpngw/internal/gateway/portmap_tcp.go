@@ -151,7 +151,7 @@ func (t *tcpFlow) runInward(ctx context.Context, up tcpConn) {
 		return
 	}
 	t.f.counters.tcpAccepted.Add(1)
-	cause := t.pipe()
+	cause := t.pipe(up)
 	if cause != nil {
 		t.f.counters.tcpReset.Add(1)
 	}

@@ -38,7 +38,7 @@ func newStack(cfg *config.Config, f *forwarder) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.HandleTCP(func(r *adapter.TCPRequest) { f.serveTCP(stackTCPRequest{r}) })
+	n.HandleTCPAtOnce(func(r *adapter.TCPRequest) { f.handleTCP(stackTCPRequest{r}) })
 	n.HandleUDP(func(r *adapter.UDPRequest) { f.handleUDP(stackUDPRequest{r}) })
 	n.HandleICMP(func(r *adapter.ICMPRequest) { f.handlePing(stackPing{r}) })
 	n.SetRelay(f.policy.relays)
