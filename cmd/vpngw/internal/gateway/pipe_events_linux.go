@@ -73,6 +73,7 @@ func (e *eventPipe) begin() {
 	})
 	e.source, _ = e.down.NewSource(e.up, mmsg.Readv)
 	if e.up.Watch(e.upstreamChanged) == nil {
+		e.acknowledge()
 		e.run(toUpstream)
 		return
 	}
@@ -88,8 +89,16 @@ func (e *eventPipe) begin() {
 	e.t.carryConn(e.up)
 }
 
+// acknowledge lets the destination know, with the first data if there are some, that the client is there.
+func (e *eventPipe) acknowledge() {
+	if e.down.WriteStep(e.up) == adapter.ErrNotReady { //nolint:errorlint // as it is
+		_ = e.up.Acknowledge() // an error will show when the socket is used
+	}
+}
+
 // carryConn is carry for a socket that cannot be watched, or is closed already.
 func (t *tcpFlow) carryConn(up *hosttcp.Socket) {
+	_ = up.Acknowledge()
 	c, err := up.Conn()
 	if err != nil {
 		t.abort(err)

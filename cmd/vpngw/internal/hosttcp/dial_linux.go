@@ -21,6 +21,10 @@ type Dial struct {
 
 // Dial begins to connect to a destination. It does not wait: if the answer has not come with the call, it
 // returns what does. Of s, p and err one is not nil. The socket is as the dial needs it until Configure.
+//
+// The ACK that completes the handshake waits until Acknowledge, or goes with what is written before; after
+// 200 ms (TCP_DELACK_MAX) the kernel sends it by itself. So the destination, which begins to work then, does
+// not do so before whoever the connection is for has his.
 func (p *Poller) Dial(dst netip.AddrPort, d Dial) (s *Socket, pending *Pending, err error) {
 	for range addressTries {
 		s, pending, err = p.dial(dst, d)
@@ -37,10 +41,11 @@ func (p *Poller) dial(dst netip.AddrPort, d Dial) (*Socket, *Pending, error) {
 		return nil, nil, dialError(dst, os.NewSyscallError("socket", errno))
 	}
 	s := &Socket{poller: p, remote: dst, fd: fd}
-	for _, o := range [...]struct{ option, value int }{
-		{unix.IP_TTL, d.TTL}, {unix.IP_RECVERR, 1}, {unix.IP_RECVTTL, 1},
+	for _, o := range [...]struct{ level, option, value int }{
+		{unix.IPPROTO_IP, unix.IP_TTL, d.TTL}, {unix.IPPROTO_IP, unix.IP_RECVERR, 1},
+		{unix.IPPROTO_IP, unix.IP_RECVTTL, 1}, {unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0},
 	} {
-		if errno := setInt(fd, unix.IPPROTO_IP, o.option, o.value); errno != 0 {
+		if errno := setInt(fd, o.level, o.option, o.value); errno != 0 {
 			_ = s.Close()
 			return nil, nil, dialError(dst, os.NewSyscallError("setsockopt", errno))
 		}

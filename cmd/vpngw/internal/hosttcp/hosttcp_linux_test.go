@@ -29,6 +29,9 @@ func pair(t *testing.T) (*Socket, *net.TCPConn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
+	if err := s.Acknowledge(); err != nil {
+		t.Fatal(err)
+	}
 	c, err := l.AcceptTCP()
 	if err != nil {
 		t.Fatal(err)
@@ -148,12 +151,12 @@ func TestSocketCarriesBothWays(t *testing.T) {
 func TestWriterIsToldOfRoom(t *testing.T) {
 	s, c := pair(t)
 	changed := watch(t, s)
-	data := bytes.Repeat([]byte("0123456789"), 1<<20)
+	data := bytes.Repeat([]byte("0123456789"), 4<<20)
 	received := make(chan []byte)
-	go func() {
+	receive := func() {
 		b, _ := io.ReadAll(c)
 		received <- b
-	}()
+	}
 	stops := 0
 	for rest := data; len(rest) > 0; {
 		var p [][]byte
@@ -171,16 +174,18 @@ func TestWriterIsToldOfRoom(t *testing.T) {
 		}
 		rest = rest[n:]
 		if n < want {
-			stops++
+			if stops++; stops == 1 {
+				go receive()
+			}
 			await(t, "word of room", changed)
 		}
 	}
 	_ = s.CloseWrite()
+	if stops == 0 {
+		t.Fatal("control: the socket took all at once")
+	}
 	if got := <-received; !bytes.Equal(got, data) {
 		t.Errorf("%d bytes arrived of %d", len(got), len(data))
-	}
-	if stops == 0 {
-		t.Error("control: the socket took all at once")
 	}
 }
 
@@ -255,6 +260,56 @@ func TestConnTakesOver(t *testing.T) {
 	}
 }
 
+// TestHandshakeWaitsForAcknowledge: the other end has no connection before Acknowledge, or the first data.
+func TestHandshakeWaitsForAcknowledge(t *testing.T) {
+	const delay = 200 * time.Millisecond // TCP_DELACK_MAX: then the kernel sends the ACK by itself
+	finish := map[string]func(*Socket) error{
+		"acknowledge": (*Socket).Acknowledge,
+		"data":        func(s *Socket) error { _, err := s.WriteVector([][]byte{{1}}); return err },
+		"end":         (*Socket).CloseWrite,
+	}
+	for what, f := range finish {
+		for try := 1; ; try++ {
+			l, began := listen(t), time.Now()
+			s, err := dial(t, &Poller{}, addrPort(l.Addr()), Dial{TTL: 64})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			early := accepts(t, l)
+			if early && time.Since(began) >= delay && try < 10 {
+				continue // this machine was busy; it says nothing
+			}
+			if early {
+				t.Fatalf("%s: accepted before", what)
+			}
+			if err := f(s); err != nil {
+				t.Fatal(err)
+			}
+			if !accepts(t, l) {
+				t.Errorf("%s: not accepted after", what)
+			}
+			break
+		}
+	}
+}
+
+// accepts takes a connection if there is one now.
+func accepts(t *testing.T, l *net.TCPListener) (ok bool) {
+	t.Helper()
+	raw, err := l.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = raw.Control(func(fd uintptr) {
+		c, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
+		if ok = err == nil; ok {
+			_ = unix.Close(c)
+		}
+	})
+	return ok
+}
+
 func TestRefusalIsExplained(t *testing.T) {
 	p := &Poller{}
 	t.Cleanup(p.Close)
@@ -310,6 +365,7 @@ func silent(t *testing.T) (dst netip.AddrPort, drain func()) {
 		}
 		if pending == nil {
 			t.Cleanup(func() { _ = s.Close() })
+			_ = s.Acknowledge()
 			continue
 		}
 		ctx, cancel := context.WithCancel(t.Context())

@@ -72,6 +72,11 @@ func (s *Socket) Configure(k KeepAlive) error {
 	})
 }
 
+// Acknowledge sends the ACK that completes the handshake if it has not been sent yet.
+func (s *Socket) Acknowledge() error {
+	return s.use("setsockopt", func(fd int) unix.Errno { return setInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) })
+}
+
 // Watch makes changed be called when there may be something to read (the end and an error too), from now on
 // and at once for what is there already, and when there may be room again after a WriteVector that found
 // none. It is called by the poller's goroutine, must not block, and gets edges: whoever is told goes on
