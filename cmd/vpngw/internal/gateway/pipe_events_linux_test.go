@@ -65,3 +65,25 @@ func TestPollerThatCannotBeUsed(t *testing.T) {
 	_ = down.Close()
 	eventually(t, "the flow is gone", func() bool { return s.Status().Totals.Flows == FlowCounts{} })
 }
+
+// TestStepOfAClosedSource: a socket that is closed by an abort while a direction reads it is an error of its
+// own, not of this program.
+func TestStepOfAClosedSource(t *testing.T) {
+	s := startSite(t, testConfig(t, 1))
+	c := s.client(0)
+	for range 200 {
+		down, up := s.open(c, "192.0.2.1:80")
+		for _, conn := range []interface {
+			io.Writer
+			SetLinger(int) error
+			Close() error
+		}{down, up} {
+			go func() {
+				_, _ = conn.Write(make([]byte, 64<<10))
+				_ = conn.SetLinger(0)
+				_ = conn.Close()
+			}()
+		}
+	}
+	eventually(t, "the flows are gone", func() bool { return s.Status().Totals.Flows == FlowCounts{} })
+}

@@ -96,22 +96,28 @@ func (p *Pending) Wait(ctx context.Context) (*Socket, error) {
 			return nil, dialError(s.remote, ctx.Err())
 		}
 		if errno := connect(s.fd, &to); errno != unix.EALREADY {
-			return s, p.connected(errno)
+			if err := p.connected(errno); err != nil {
+				return nil, err
+			}
+			return s, nil
 		}
 	}
 }
 
 // connected is what the errno of the last connect(2) means. If it is an error, the socket is closed.
 func (p *Pending) connected(errno unix.Errno) error {
+	s := p.socket
 	if errno == 0 || errno == unix.EISCONN {
-		return nil
+		if s.local, errno = localAddr(s.fd); errno == 0 {
+			return nil
+		}
 	}
 	err := os.NewSyscallError("connect", errno)
 	if p.explain != nil {
-		err = p.explain(p.socket.fd, err)
+		err = p.explain(s.fd, err)
 	}
-	_ = p.socket.Close()
-	return dialError(p.socket.remote, err)
+	_ = s.Close()
+	return dialError(s.remote, err)
 }
 
 func dialError(dst netip.AddrPort, err error) error {

@@ -211,7 +211,7 @@ func TestResetIsSeenAndSent(t *testing.T) {
 }
 
 func TestClosedSocketIsNotUsed(t *testing.T) {
-	s, _ := pair(t)
+	s, c := pair(t)
 	watch(t, s)
 	if s.poller.Len() != 1 {
 		t.Error("the poller does not know the socket")
@@ -236,8 +236,8 @@ func TestClosedSocketIsNotUsed(t *testing.T) {
 	if err := s.Failure(); err != nil {
 		t.Error(err)
 	}
-	if a := s.LocalAddr(); a != nil {
-		t.Error(a)
+	if s.LocalAddr().String() != c.RemoteAddr().String() || s.RemoteAddr().String() != c.LocalAddr().String() {
+		t.Error(s.LocalAddr(), s.RemoteAddr())
 	}
 }
 

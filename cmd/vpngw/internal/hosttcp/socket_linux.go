@@ -16,6 +16,7 @@ import (
 type Socket struct {
 	poller *Poller
 	remote netip.AddrPort
+	local  netip.AddrPort // set when it is connected
 	number uint64 // in the poller, whose mu guards it; 0: none
 	room   bool   // it is to tell of room to write, too; poller.mu guards it
 
@@ -235,22 +236,11 @@ func (s *Socket) Conn() (*net.TCPConn, error) {
 // RemoteAddr returns the other end, a *net.TCPAddr.
 func (s *Socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.remote) }
 
-// LocalAddr returns this end, a *net.TCPAddr; nil after Close.
-func (s *Socket) LocalAddr() net.Addr {
-	if a := s.LocalAddrPort(); a.IsValid() {
-		return net.TCPAddrFromAddrPort(a)
-	}
-	return nil
-}
+// LocalAddr returns this end, a *net.TCPAddr. Like RemoteAddr it is known after Close, too.
+func (s *Socket) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(s.local) }
 
 // LocalAddrPort is LocalAddr as a netip.AddrPort.
-func (s *Socket) LocalAddrPort() (a netip.AddrPort) {
-	_ = s.use("getsockname", func(fd int) (errno unix.Errno) {
-		a, errno = localAddr(fd)
-		return errno
-	})
-	return a
-}
+func (s *Socket) LocalAddrPort() netip.AddrPort { return s.local }
 
 var _ syscall.RawConn = (*Socket)(nil)
 
