@@ -99,8 +99,7 @@ func (s *scheduler) pushControl(pkt []byte) (ok, wake bool) {
 	if !s.control.push(pkt) {
 		return false, false
 	}
-	wake, s.idle = s.idle, false
-	return true, wake
+	return true, s.inbox.endIdle()
 }
 
 // takeControl moves control packets to out: they go first, except that after controlRunMax of them a
@@ -108,6 +107,7 @@ func (s *scheduler) pushControl(pkt []byte) (ok, wake bool) {
 func (s *scheduler) takeControl(out *batch) (loopback bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.collect()
 	for !out.full() && !s.control.empty() && (s.controlRun < controlRunMax || s.flows == 0) {
 		pkt := s.control.front()
 		out.add(copy(out.room(), pkt))

@@ -37,11 +37,12 @@
 // cookies and ICMP errors, which belong to no flow, are built ahead, into a small ring of
 // bytes (control_queue.go) that goes first.
 //
-// Wake-up: a flow is idle, listed or in service. Its owner keeps a flag that says which, under its
-// own lock, and pushes the flow when it is idle and has something; Output clears the flag under
-// the same lock when PollSegment has returned 0. The scheduler becomes idle in the same critical
-// section in which Output finds no flow, and the next push then calls Wake. So whatever becomes
-// ready is either seen by Output or wakes it.
+// Wake-up: a flow is idle, in the inbox, listed or in service. Its owner keeps a flag that says which,
+// under its own lock, and pushes the flow when it is idle and has something; Output clears the flag under
+// the same lock when PollSegment has returned 0. Pushing takes no lock: the flow goes on an atomic stack, the
+// inbox (schedule_inbox.go), from which Output sorts it in. Output that finds no flow first notes that it is
+// idle and then looks into the inbox once more; who pushes looks at the note once the flow is in. So
+// whatever becomes ready is either seen by Output or wakes it.
 //
 // # Ownership and locks
 //
@@ -52,19 +53,24 @@
 //	lock               guards                                  may be held while taking
 //	TCPRequest.mu      its state                               what making or forgetting a connection
 //	                                                           takes: all below but UDP and ICMP
-//	Conn.mu            its tcp.Conn and readiness flags        Listener.mu, scheduler.mu, deadlines.mu;
-//	                                                           shard.mu, while it is entered there
+//	Conn.mu            its tcp.Conn and readiness flags        Listener.mu, group.mu, deadlines.mu;
+//	                                                           shard.mu, while it is entered there;
+//	                                                           scheduler.mu, in Output
 //	Listener.mu        SYN and accept queue                    nothing
 //	shard.mu, table.listenMu   TCP demux tables                nothing
 //	udpTable.mu, udpShard.mu, pingTable.mu   their tables      nothing
 //	UDPSocket.mu, PingSocket.mu   receive queue, state         nothing
-//	sendQueue.mu       queued datagrams of one owner           scheduler.mu, remotes.mu
+//	sendQueue.mu       queued datagrams of one owner           remotes.mu; scheduler.mu, in Output
 //	remotes.mu         table of remote addresses               nothing
 //	timeWait.mu        list of connections in TIME-WAIT        nothing
 //	reassembler.mu     fragments                               deadlines.mu
 //	limiter.mu         token buckets                           nothing
-//	scheduler.mu       ready lists, control packets            nothing
+//	scheduler.mu       ready lists, control packets            group.mu
+//	group.mu           bytes that stand in queues, held flows  nothing
 //	deadlines.mu       heap of deadlines                       nothing
+//
+// Only Output, forgetting a connection and queueing a control packet take scheduler.mu: goroutines that bring packets in or write
+// meet each other there by single atomic operations, and at group.mu if they serve the same remote address.
 //
 // A connection is looked up under shard.mu, which is released before Conn.mu is taken; a due timer is
 // taken from the heap before its owner is locked. Between the two the connection may end: its

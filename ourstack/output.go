@@ -75,7 +75,7 @@ func (s *Stack) fill(b *batch) {
 			return
 		}
 		if f == nil {
-			continue // a control packet came
+			continue // something came just now
 		}
 		first, b.hold = b.n, hold
 		own := f.group.loopback // f is its source's again after the call, and may be used anew

@@ -1,32 +1,38 @@
 package ourstack
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // scheduler decides who sends next: deficit round robin first over remote addresses, then over
 // the flows of one. It holds flows, not packets.
 //
-//	groups ──► group (remote address) ──► small: flows expected to send pure ACKs
-//	      │                          └──► bulk:  all others
-//	      └──► group …
+//	owners ──► inbox ──► groups ──► group (remote address) ──► small: flows expected to send pure ACKs
+//	                        │                             └──► bulk:  all others
+//	                        └──► group …
 //
 // A flow that becomes ready is pushed; Output takes one with next, lets it emit, and gives it back
-// with done. A flow is on a list or in service or idle; which of them is known to its owner, who
-// pushes only an idle flow (see Conn.queued).
+// with done. A flow is in the inbox or on a list or in service or idle; which of them is known to its
+// owner, who pushes only an idle flow (see Conn.queued).
+//
+// Owners take no lock that all have in common: what they have to say goes into the inbox
+// (schedule_inbox.go), and whoever needs the lists, which is Output and drop, takes all out of it
+// first. So the lists are, whenever somebody looks, as if the owners had changed them.
 type scheduler struct {
-	mu     sync.Mutex
+	inbox inbox
+
+	mu sync.Mutex
+	// mu guards the fields below.
 	groups *group // ring, from the group whose turn it is; nil when empty
 	flows  int    // on lists
 
 	control    controlQueue
 	controlRun int // control packets since the last flow was served
-
-	// idle is set in the same critical section in which Output finds nothing, and cleared by the
-	// push that calls Wake: so no flow can become ready unnoticed in between.
-	idle bool
 }
 
 // group is the turn of one remote address. It stands on the ring while a flow of it is ready or in
-// service. scheduler.mu guards it.
+// service. scheduler.mu guards it, but for what mu does.
 type group struct {
 	next, prev *group // ring; nil when not on it
 	small      flowList
@@ -37,11 +43,17 @@ type group struct {
 	inService  int  // flows that Output has taken and not yet given back
 	loopback   bool // immutable: the address is an own one
 
-	// Bulk flows send no new text while too much of what was sent stands in queues on the way.
-	standing int      // bytes, of all its flows
-	delayed  int      // flows of which some stand
-	full     bool     // standing has reached standingLimit, and has not fallen clearly below it since
-	held     flowList // flows that wait for that; they are not ready
+	// Bulk flows send no new text while too much of what was sent stands in queues on the way: see
+	// schedule_hold.go.
+	full atomic.Bool // standing has reached standingLimit, and has not fallen clearly below it since
+	mu   sync.Mutex
+	// mu guards the fields below, and who writes full. held changes under scheduler.mu as well, and so
+	// may be read under either.
+	standing  int      // bytes, of all its flows
+	delayed   int      // flows of which some stand
+	held      flowList // flows that wait until it is not full; they are not ready
+	relieving bool     // relief is on its way to the inbox or in it
+	relief    flow     // in the inbox: let go the flows that are held
 }
 
 // flow is one source of packets: a connection, or the datagrams of a socket to one address.
@@ -51,10 +63,12 @@ type flow struct {
 	next    *flow
 	prev    *flow
 	list    *flowList // the list it stands on
-	deficit int       // bytes it may still send in its turn
+	deficit int32     // bytes it may still send in its turn
 	small   bool      // it sent only small packets last time
+	errand  errand    // why it is in the inbox
+	below   *flow     // in the inbox
 
-	standing int // bytes that stand in queues on the way, see [tcp.Conn.Standing]
+	standing int // bytes that stand in queues on the way, see [tcp.Conn.Standing] and account
 }
 
 // source produces packets.
@@ -99,16 +113,6 @@ func (l *flowList) remove(f *flow) {
 		f.next.prev = f.prev
 	}
 	f.list, f.prev, f.next = nil, nil, nil
-}
-
-// push puts an idle flow on its list. It reports whether Wake must be called.
-func (s *scheduler) push(f *flow) (wake bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f.deficit = 0
-	s.link(f, false)
-	wake, s.idle = s.idle, false
-	return wake
 }
 
 // link puts f on a list of its group, and the group on the ring if it is not there.
@@ -160,30 +164,34 @@ func (s *scheduler) retire(g *group) {
 	g.next, g.prev, g.granted, g.smallRun, g.deficit = nil, nil, false, 0, min(g.deficit, 0)
 }
 
-// drop takes a flow off its list for good, if it stands on one. It reports whether Wake must be called.
+// drop takes a flow off its list for good, if it stands on one. Its owner sends nothing to the inbox
+// any more, so that what was there of it is gone as well. It reports whether Wake must be called.
 func (s *scheduler) drop(f *flow) (wake bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.collect()
 	switch {
 	case f.list == nil:
 	case f.list == &f.group.held:
-		f.list.remove(f)
+		f.group.letGo(f)
 	default:
 		s.unlink(f)
 		s.retire(f.group)
 	}
-	return s.setStanding(f, 0)
+	wake = s.account(f, 0)
+	s.collect()
+	return wake
 }
 
 // next takes the flow whose turn it is, with the bytes it may send, or nil if none is ready. If
 // then nothing is ready at all and last is set, because Output is about to return 0, the scheduler
-// becomes idle. hold says that the flow must not send new text.
+// becomes idle; if it does not, something has come just now. hold says that the flow must not send new text.
 func (s *scheduler) next(last bool) (f *flow, budget int, hold, idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.collect()
 	if s.flows == 0 {
-		s.idle = last && s.control.empty()
-		return nil, 0, false, s.idle
+		return nil, 0, false, last && s.fallIdle()
 	}
 	s.controlRun = 0
 	for {
@@ -209,11 +217,11 @@ func (s *scheduler) next(last bool) (f *flow, budget int, hold, idle bool) {
 	if f.deficit <= 0 {
 		f.deficit += quantum
 	}
-	return f, min(max(f.deficit, 1), g.deficit), g.full && !f.small, false
+	return f, min(max(int(f.deficit), 1), g.deficit), g.full.Load() && !f.small, false
 }
 
 // choose returns the flow of g to serve and its quantum.
-func (g *group) choose() (*flow, int) {
+func (g *group) choose() (*flow, int32) {
 	if g.small.head != nil && (g.smallRun < smallRunMax || g.bulk.head == nil) {
 		g.smallRun++
 		return g.small.head, smallQuantum
@@ -236,17 +244,17 @@ type service struct {
 func (s *scheduler) done(f *flow, sv service) (wake bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	wake = s.account(f, sv.standing)
+	s.collect()
 	g := f.group
 	g.inService--
 	g.deficit -= sv.used
-	f.deficit -= sv.used
-	wake = s.setStanding(f, sv.standing)
+	f.deficit -= int32(sv.used)
 	if sv.used > 0 && !sv.held {
 		f.small = sv.largest <= smallPacket
 	}
 	switch {
-	case sv.held && g.full:
-		g.held.pushBack(f)
+	case sv.held && g.hold(f):
 		s.retire(g)
 		return wake
 	case !sv.more:
@@ -254,65 +262,5 @@ func (s *scheduler) done(f *flow, sv service) (wake bool) {
 		return wake
 	}
 	s.link(f, f.deficit > 0)
-	wake, s.idle = wake || s.idle, false
-	return wake
-}
-
-// rouse makes a flow ready that may be held, because it has something else than new text.
-func (s *scheduler) rouse(f *flow) (wake bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f.list == nil || f.list != &f.group.held {
-		return false
-	}
-	f.list.remove(f)
-	s.link(f, false)
-	wake, s.idle = s.idle, false
-	return wake
-}
-
-// account notes how many bytes of f stand in queues.
-func (s *scheduler) account(f *flow, standing int) (wake bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.setStanding(f, standing)
-}
-
-// setStanding is account under the lock. When the queues of a group have become shorter, the flows
-// that were held are ready.
-func (s *scheduler) setStanding(f *flow, standing int) (wake bool) {
-	g := f.group
-	if (standing > 0) != (f.standing > 0) {
-		if standing > 0 {
-			g.delayed++
-		} else {
-			g.delayed--
-		}
-	}
-	g.standing += standing - f.standing
-	f.standing = standing
-	limit := g.standingLimit()
-	if g.standing >= limit {
-		g.full = true
-		return false
-	}
-	if !g.full || g.standing > limit-limit/8 {
-		return false
-	}
-	g.full = false
-	for h := g.held.head; h != nil; h = g.held.head {
-		g.held.remove(h)
-		s.link(h, false)
-		wake = true
-	}
-	if !wake {
-		return false
-	}
-	wake, s.idle = s.idle, false
-	return wake
-}
-
-// standingLimit is how many bytes of g may stand in queues.
-func (g *group) standingLimit() int {
-	return min(standingMin+g.delayed*standingPerFlow, standingMax)
+	return s.inbox.endIdle() || wake
 }

@@ -222,7 +222,7 @@ func TestDropRemovesFlowAndGroup(t *testing.T) {
 func TestNoLostWakeUpModel(t *testing.T) {
 	for seed := range uint64(20) {
 		var s scheduler
-		s.idle = true
+		s.inbox.idle.Store(true)
 		var groups [3]group
 		var flows []*fakeSource
 		for i := range 12 {

@@ -77,7 +77,7 @@ func New(cfg Config) (*Stack, error) {
 
 	s.remotes.m = map[wire.Addr]*remote{}
 	s.timeWait.list.init()
-	s.out.idle = true
+	s.out.inbox.idle.Store(true)
 	s.memory.limit = int64(s.limits.Memory / tcp.BlockSize)
 	s.memory.counters = &s.counters
 	s.packets.limit = int64(s.limits.DatagramMemory)
