@@ -8,7 +8,7 @@ import (
 
 // controlQueue is a bounded FIFO of ready-made packets: RSTs, SYN cookies and ICMP errors, which
 // belong to no connection. It is a ring of bytes that grows up to controlQueueMax; each packet is
-// stored whole, behind its length. scheduler.mu guards it.
+// stored whole, behind its length. scheduler.controlMu guards it.
 //
 //	|····[len|packet][len|packet]·····[skip]|      a packet does not wrap: skip fills the end
 //	     ^head                   ^tail
@@ -94,25 +94,31 @@ func (q *controlQueue) pop() {
 // pushControl queues a copy of a ready-made packet; the caller has applied the rate limits. It
 // reports whether Wake must be called.
 func (s *scheduler) pushControl(pkt []byte) (ok, wake bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.control.push(pkt) {
-		return false, false
+	s.controlMu.Lock()
+	if ok = s.control.push(pkt); ok {
+		s.controls.Add(1)
 	}
-	return true, s.inbox.endIdle()
+	s.controlMu.Unlock()
+	return ok, ok && s.inbox.endIdle()
 }
 
 // takeControl moves control packets to out: they go first, except that after controlRunMax of them a
 // ready flow has its turn. It stops after a packet to an own address, and reports it.
 func (s *scheduler) takeControl(out *batch) (loopback bool) {
+	if s.controls.Load() == 0 {
+		return false // as nearly always: without a lock
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.collect()
+	s.controlMu.Lock()
+	defer s.controlMu.Unlock()
 	for !out.full() && !s.control.empty() && (s.controlRun < controlRunMax || s.flows == 0) {
 		pkt := s.control.front()
 		out.add(copy(out.room(), pkt))
 		own := pkt[0]>>4 == 4 && out.stack.isOwn(wire.Addr(pkt[16:20]))
 		s.control.pop()
+		s.controls.Add(-1)
 		s.controlRun++
 		if own {
 			return true

@@ -65,11 +65,12 @@
 //	timeWait.mu        list of connections in TIME-WAIT        nothing
 //	reassembler.mu     fragments                               deadlines.mu
 //	limiter.mu         token buckets                           nothing
-//	scheduler.mu       ready lists, control packets            group.mu
+//	scheduler.mu       ready lists                             group.mu, scheduler.controlMu
+//	scheduler.controlMu   control packets                      nothing
 //	group.mu           bytes that stand in queues, held flows  nothing
 //	deadlines.mu       heap of deadlines                       nothing
 //
-// Only Output, forgetting a connection and queueing a control packet take scheduler.mu: goroutines that bring packets in or write
+// Only Output, and forgetting a connection, take scheduler.mu: goroutines that bring packets in or write
 // meet each other there by single atomic operations, and at group.mu if they serve the same remote address.
 //
 // A connection is looked up under shard.mu, which is released before Conn.mu is taken; a due timer is

@@ -22,13 +22,15 @@ import (
 type scheduler struct {
 	inbox inbox
 
+	controls  atomic.Int32 // packets in control
+	controlMu sync.Mutex
+	control   controlQueue // controlMu guards it
+
 	mu sync.Mutex
 	// mu guards the fields below.
-	groups *group // ring, from the group whose turn it is; nil when empty
-	flows  int    // on lists
-
-	control    controlQueue
-	controlRun int // control packets since the last flow was served
+	groups     *group // ring, from the group whose turn it is; nil when empty
+	flows      int    // on lists
+	controlRun int    // control packets since the last flow was served
 }
 
 // group is the turn of one remote address. It stands on the ring while a flow of it is ready or in

@@ -104,7 +104,7 @@ func (s *scheduler) deliver() {
 // and nothing is on the lists.
 func (s *scheduler) fallIdle() (idle bool) {
 	s.inbox.idle.Store(true)
-	if s.inbox.head.Load() == nil && s.control.empty() {
+	if s.inbox.head.Load() == nil && s.controls.Load() == 0 {
 		return true
 	}
 	return !s.inbox.idle.CompareAndSwap(true, false) // who has ended it before us calls Wake
