@@ -58,7 +58,8 @@ type group struct {
 	relief    flow     // in the inbox: let go the flows that are held
 }
 
-// flow is one source of packets: a connection, or the datagrams of a socket to one address.
+// flow is one source of packets: a connection, or the datagrams of a socket to one address. scheduler.mu
+// guards it; but errand and below are its owner's while it is not in the inbox, and standing always.
 type flow struct {
 	source  source
 	group   *group
