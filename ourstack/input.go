@@ -41,8 +41,10 @@ type input struct {
 	udp wire.UDP
 	msg wire.ICMPv4
 
-	relayRun relayRun
-	udpRun   *UDPSocket // that the last datagrams went to, and that is to be told of them
+	relayRun   relayRun
+	relayed    [relayRunMax]datagram // of it, the first relayedLen
+	relayedLen int
+	udpRun     *UDPSocket // that the last datagrams went to, and that is to be told of them
 
 	touched        uint8  // keeps touch from being optimised away
 	packets, bytes uint64 // to be added to the counters at the end
@@ -61,6 +63,7 @@ func (s *Stack) beginInput(now tcp.Instant) *input {
 
 func (in *input) end() {
 	in.endRun()
+	in.endRelayRun()
 	in.endUDPRun()
 	in.s.counters.packetsIn.Add(in.packets)
 	in.s.counters.bytesIn.Add(in.bytes)
@@ -126,6 +129,7 @@ func (in *input) receive(pkt []byte) {
 		in.drop(in.relayPacket())
 		return
 	}
+	in.endRelayRun()
 	if in.ip.IsFragment() {
 		in.endRun()
 		in.s.counters.fragmentsIn.Add(1)

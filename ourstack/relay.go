@@ -41,6 +41,7 @@ func (in *input) relays() bool {
 		return false
 	}
 	if r := &in.relayRun; r.src != in.ip.Src || r.dst != in.ip.Dst {
+		in.endRelayRun()
 		in.endRun() // no lock is held while f is called
 		*r = relayRun{src: in.ip.Src, dst: in.ip.Dst}
 		from, to, ok := (*f)(in.ip.Src.Netip(), in.ip.Dst.Netip())
@@ -76,7 +77,28 @@ func (in *input) relayPacket() dropReason {
 	}
 	copy(buf.b, in.raw)
 	decrementTTL(buf.b)
-	return in.pushRelayed(buf)
+	if in.relayedLen == len(in.relayed) {
+		in.endRelayRun()
+	}
+	in.relayed[in.relayedLen] = in.toRelay(buf)
+	in.relayedLen++
+	return accepted
+}
+
+// endRelayRun queues the packets of the present run. All who relay share that queue and its lock, so it
+// is taken for a run rather than for each packet.
+func (in *input) endRelayRun() {
+	n := in.relayedLen
+	if n == 0 {
+		return
+	}
+	in.relayedLen = 0
+	queued := in.s.relayed.pushAll(in.relayed[:n])
+	clear(in.relayed[:n])
+	in.s.counters.relayed.Add(uint64(queued))
+	for range n - queued {
+		in.drop(dropRelayQueue)
+	}
 }
 
 // decrementTTL takes one from the TTL of a packet and mends its header checksum (RFC 1624).
@@ -88,9 +110,13 @@ func decrementTTL(pkt []byte) {
 	be.PutUint16(pkt[10:], wire.UpdateChecksum(be.Uint16(pkt[10:]), was, is))
 }
 
+// toRelay returns the datagram of a packet of the present run.
+func (in *input) toRelay(buf *packetBuf) datagram {
+	return datagram{buf: buf, src: in.relayRun.from, dst: in.relayRun.to, whole: true}
+}
+
 func (in *input) pushRelayed(buf *packetBuf) dropReason {
-	d := datagram{buf: buf, src: in.relayRun.from, dst: in.relayRun.to, whole: true}
-	if in.s.relayed.push(d) != nil {
+	if in.s.relayed.push(in.toRelay(buf)) != nil {
 		return dropRelayQueue
 	}
 	in.s.counters.relayed.Add(1)
@@ -103,6 +129,7 @@ func (in *input) relayFragments() dropReason {
 	if in.ip.FragOff+len(in.ip.Payload) > wire.IPv4MaxLen {
 		return dropFragmentLen // no datagram is as long, and the offset of the last piece might wrap
 	}
+	in.endRelayRun()
 	var options [wire.IPv4MaxHeaderLen - wire.IPv4MinHeaderLen]byte
 	copied := copiedOptions(options[:0], in.ip.Options)
 	h := in.ip

@@ -2,8 +2,10 @@ package ourstack
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"vpngw/ourstack/wire"
@@ -85,6 +87,39 @@ func TestRelayAsksOncePerRun(t *testing.T) {
 	h.want("switched off: nobody takes the datagram", "10.8.0.3 > 10.8.0.2 icmp unreachable port*")
 	if st := h.s.Stats(); st.Relayed != 5 {
 		t.Errorf("relayed %d", st.Relayed)
+	}
+}
+
+// TestRelayRunsAreQueuedInOrder: runs that are longer than what is queued at once, and what comes between
+// runs, leave in the order in which they came; the reader is woken once.
+func TestRelayRunsAreQueuedInOrder(t *testing.T) {
+	h, _ := relayHost(t)
+	var pkts [][]byte
+	var want []string
+	for i := range 3 * relayRunMax / 2 {
+		pkts = append(pkts, udpDatagram(clientAddr+":1", fmt.Sprintf("%s:%d", otherAddr, 1000+i), nil))
+		want = append(want, fmt.Sprintf("%d", 1000+i))
+	}
+	ping := echo(clientAddr, gatewayAddr, 1, 1, nil)
+	third := udpDatagram(clientAddr+":1", "10.8.0.7:7", nil)
+	h.packets()
+	h.wakes.Store(0)
+	h.recv(append(append(pkts[:len(pkts):len(pkts)], third, ping), pkts[0])...)
+	if n := h.wakes.Load(); n != 1 {
+		t.Errorf("woken %d times", n)
+	}
+	out := h.packets()
+	var got []string
+	for _, p := range out {
+		if p[9] == wire.ProtoUDP && p[19] == addr(otherAddr)[3] {
+			got = append(got, fmt.Sprintf("%d", binary.BigEndian.Uint16(p[22:])))
+		}
+	}
+	if want = append(want, "1000"); !slices.Equal(got, want) {
+		t.Errorf("order %v", got)
+	}
+	if n := len(out); n != len(pkts)+3 || h.s.Stats().Relayed != uint64(len(pkts)+2) {
+		t.Errorf("%d packets left, %d counted", n, h.s.Stats().Relayed)
 	}
 }
 

@@ -79,6 +79,31 @@ func (q *sendQueue) push(d datagram) error {
 func (q *sendQueue) enqueue(d datagram) (wake bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.add(d)
+}
+
+// pushAll is push for several datagrams under one lock. It returns how many were queued.
+func (q *sendQueue) pushAll(ds []datagram) (queued int) {
+	wake := false
+	q.mu.Lock()
+	for _, d := range ds {
+		first, err := q.add(d)
+		if err != nil {
+			q.stack.packets.put(d.buf)
+			continue
+		}
+		wake = wake || first
+		queued++
+	}
+	q.mu.Unlock()
+	if wake {
+		q.stack.wake()
+	}
+	return queued
+}
+
+// add queues d. q.mu is held.
+func (q *sendQueue) add(d datagram) (wake bool, err error) {
 	if q.closed {
 		return false, ErrClosed
 	}
