@@ -77,7 +77,7 @@ type flow struct {
 // source produces packets.
 type source interface {
 	// emit writes packets to out until about budget bytes are written, out is full or nothing is
-	// left, and then calls scheduler.done exactly once, all under the lock of the source.
+	// left, and then calls scheduler.done exactly once, under the lock of the source.
 	emit(out *batch, budget int)
 }
 

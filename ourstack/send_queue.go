@@ -235,6 +235,11 @@ func (f *datagramFlow) emit(out *batch, budget int) {
 	q.mu.Lock()
 	used, largest := 0, 0
 	for f.head < len(f.items) && !out.full() && used < budget {
+		if f.items[f.head].whole {
+			n, most := f.emitWhole(out, budget-used)
+			used, largest = used+n, max(largest, most)
+			continue
+		}
 		n := f.emitPacket(out)
 		used += n
 		largest = max(largest, n)
@@ -259,15 +264,10 @@ func (f *datagramFlow) maxPayload() int {
 	return f.queue.stack.mtuTo(f.remote.addr) - wire.IPv4MinHeaderLen
 }
 
-// emitPacket writes the first datagram, or the next fragment of it, and returns the packet's length.
+// emitPacket writes the first datagram, which is not whole, or the next fragment of it, and returns the
+// packet's length.
 func (f *datagramFlow) emitPacket(out *batch) int {
 	q, d := f.queue, &f.items[f.head]
-	if d.whole {
-		n := copy(out.room(), d.buf.b)
-		out.add(n)
-		f.pop()
-		return n
-	}
 	ip := wire.IPv4{
 		TOS: d.tos, ID: d.id, TTL: d.ttl, Protocol: d.protocol, Src: d.src, Dst: d.dst,
 		DF: d.df, FragOff: f.offset,
@@ -302,18 +302,43 @@ func (f *datagramFlow) emitPacket(out *batch) int {
 		return ip.TotalLen
 	}
 	f.offset = 0
-	f.pop()
+	q.stack.packets.put(f.pop())
 	return ip.TotalLen
 }
 
-// pop gives up the first datagram.
-func (f *datagramFlow) pop() {
+// emitWhole writes the first datagrams, relayed packets, as they are, until about budget bytes are
+// written, and returns how many bytes those were and the length of the largest. q.mu, which all who relay
+// share, is held, but not while the packets are copied: f stays ready, and so nobody else's.
+func (f *datagramFlow) emitWhole(out *batch, budget int) (used, largest int) {
+	q := f.queue
+	var taken [relayRunMax]*packetBuf
+	n := 0
+	for room := min(len(taken), len(out.bufs)-out.n); n < room && used < budget; n++ {
+		if f.head == len(f.items) || !f.items[f.head].whole {
+			break
+		}
+		taken[n] = f.pop()
+		used += len(taken[n].b)
+		largest = max(largest, len(taken[n].b))
+	}
+	q.mu.Unlock()
+	for _, buf := range taken[:n] {
+		out.add(copy(out.room(), buf.b))
+		q.stack.packets.put(buf)
+	}
+	q.mu.Lock()
+	return used, largest
+}
+
+// pop takes the first datagram from the queue and returns its buffer.
+func (f *datagramFlow) pop() *packetBuf {
 	q, d := f.queue, &f.items[f.head]
+	buf := d.buf
 	f.head++
-	q.used -= d.buf.cost()
-	f.used -= d.buf.cost()
-	q.stack.packets.put(d.buf)
+	q.used -= buf.cost()
+	f.used -= buf.cost()
 	*d = datagram{}
+	return buf
 }
 
 // idleFlows are flows in the order in which they fell idle.
