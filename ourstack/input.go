@@ -46,8 +46,9 @@ type input struct {
 	relayedLen int
 	udpRun     *UDPSocket // that the last datagrams went to, and that is to be told of them
 
-	touched        uint8  // keeps touch from being optimised away
-	packets, bytes uint64 // to be added to the counters at the end
+	touched uint8 // keeps touch from being optimised away
+
+	packets, bytes, datagrams uint64 // to be added to the counters at the end
 }
 
 // beginInput returns an input; it is reused, because the calls through interfaces would make one on
@@ -67,7 +68,10 @@ func (in *input) end() {
 	in.endUDPRun()
 	in.s.counters.packetsIn.Add(in.packets)
 	in.s.counters.bytesIn.Add(in.bytes)
-	in.packets, in.bytes = 0, 0
+	if in.datagrams > 0 {
+		in.s.counters.udpIn.Add(in.datagrams)
+	}
+	in.packets, in.bytes, in.datagrams = 0, 0, 0
 	in.raw, in.ip.Options, in.ip.Payload, in.seg.Payload, in.udp.Payload, in.msg.Payload = nil, nil, nil, nil, nil, nil
 	in.s.inputs.Put(in)
 }

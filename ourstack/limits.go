@@ -153,8 +153,8 @@ const (
 	// relayShareMin is what a pair may queue while others flood the queue, in bytes: a round trip's worth
 	// of a call or a session. A quarter of the queue is enough for 128 pairs.
 	relayShareMin = 32 << 10
-	// relayRunMax is how many packets of a run are queued at once: half a batch of wireguard-go, so that
-	// the reader starts with the first half while the second is being judged.
+	// relayRunMax is how many packets of a run are queued, and taken for the reader, at once: half a batch
+	// of wireguard-go, so that the reader starts with the first half while the second is being judged.
 	relayRunMax = 64
 	// relayFlowsKept is for how many pairs the empty queue of relayed packets is kept, so that
 	// each pause does not cost an allocation; udpFlowsKept and echoFlowsKept for how many destinations that

@@ -10,8 +10,10 @@ import (
 // memory is the budget of stream buffers that all connections of a stack share. Each remote address
 // draws on it through its own share (see [remote]), so that one busy peer leaves room for others.
 type memory struct {
-	limit    int64 // blocks
+	limit    int64           // blocks
+	_        [cacheLine]byte // used changes with each block; what is around it is only read
 	used     atomic.Int64
+	_        [cacheLine]byte
 	pool     sync.Pool // of *tcp.Block
 	counters *counters
 }

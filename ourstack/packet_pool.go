@@ -9,7 +9,9 @@ import (
 // safe for concurrent use.
 type packetPool struct {
 	limit int64
+	_     [cacheLine]byte // used changes with each datagram; what is around it is only read
 	used  atomic.Int64
+	_     [cacheLine]byte
 	class [len(packetSizes)]sync.Pool // of *packetBuf
 }
 

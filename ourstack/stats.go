@@ -5,10 +5,16 @@ import "sync/atomic"
 // counter is a monotonically increasing number, safe for concurrent use.
 type counter = atomic.Uint64
 
-// counters are the statistics of a stack. Each is an event, counted where it happens.
+// counters are the statistics of a stack. Each is an event, counted where it happens, but what happens for
+// each packet that comes in is counted by the batch: many goroutines bring packets. What those write
+// lies on another cache line than what Output writes, and apart from what is only read for each packet.
 type counters struct {
+	_                    [cacheLine]byte
 	packetsIn, bytesIn   counter
+	udpIn, relayed       counter
+	_                    [cacheLine]byte
 	packetsOut, bytesOut counter
+	_                    [cacheLine]byte
 
 	activeOpens, passiveOpens, forwardOpens, cookieOpens counter
 	cookiesSent, resetsSent                              counter
@@ -19,10 +25,9 @@ type counters struct {
 	icmpErrorsSent, icmpErrorsLimited counter
 	icmpErrorsDelivered               counter
 	ipv6Refused                       counter
-	relayed                           counter
 	echoReplies                       counter
 
-	udpIn, udpOut    counter
+	udpOut           counter
 	fragmentsIn      counter
 	fragmentsOut     counter
 	reassembled      counter

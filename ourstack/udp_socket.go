@@ -147,7 +147,7 @@ func (u *UDPSocket) deliver(in *input, from, to tcp.Endpoint) dropReason {
 		}
 		return dropUDPQueue
 	}
-	u.stack.counters.udpIn.Add(1)
+	in.datagrams++
 	if in.udpRun != u {
 		in.endUDPRun()
 		in.udpRun = u
