@@ -17,8 +17,8 @@ type Socket struct {
 	poller *Poller
 	remote netip.AddrPort
 	local  netip.AddrPort // set when it is connected
-	number uint64 // in the poller, whose mu guards it; 0: none
-	room   bool   // it is to tell of room to write, too; poller.mu guards it
+	number uint64         // in the poller, whose mu guards it; 0: none
+	room   bool           // it is to tell of room to write, too; poller.mu guards it
 
 	watcher atomic.Pointer[func(readable, writable bool)]
 
