@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
@@ -125,6 +126,9 @@ func pair(s stack, direct bool) (a, b host, stop func(), err error) {
 	return a, b, stop, err
 }
 
+// carried is how many packets carry has moved.
+var carried atomic.Int64
+
 // carry moves packets from one device to the other in the batches that it yields.
 func carry(from, to tun.Device) {
 	const offset = 16
@@ -142,6 +146,7 @@ func carry(from, to tun.Device) {
 		for i := range n {
 			out = append(out, bufs[i][:offset+sizes[i]])
 		}
+		carried.Add(int64(n))
 		if _, err := to.Write(out, offset); err != nil {
 			return
 		}
