@@ -234,6 +234,11 @@ func (e *eventPipe) move(w way) (noRoom bool, err error) {
 // end passes on the end of a direction's stream. The last one closes the connections; the first one
 // goes on to watch: its source may still be reset, and the other side is to know at once.
 func (e *eventPipe) end(w way) error {
+	if w == toClient {
+		if err := e.up.Lost(); err != nil {
+			return err // the other direction was told of a reset, and this one met what looks like an end
+		}
+	}
 	if err := e.closeWrite(w); err != nil {
 		return err
 	}

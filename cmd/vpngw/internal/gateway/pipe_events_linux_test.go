@@ -1,12 +1,16 @@
 package gateway
 
 import (
+	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // flowGoroutines are the goroutines that carry flows.
@@ -64,6 +68,33 @@ func TestPollerThatCannotBeUsed(t *testing.T) {
 	}
 	_ = down.Close()
 	eventually(t, "the flow is gone", func() bool { return s.Status().Totals.Flows == FlowCounts{} })
+}
+
+// TestResetWhileSendingIsNoEnd: a destination's reset reaches the client as one, whichever direction meets it
+// first.
+func TestResetWhileSendingIsNoEnd(t *testing.T) {
+	s := startSite(t, testConfig(t, 1))
+	c := s.client(0)
+	dst, conns := s.server("192.0.2.1:80")
+	for range 1000 {
+		down := c.mustDialTCP(dst)
+		up := await(t, "connection at the server", conns)
+		go func() {
+			for err := error(nil); err == nil; {
+				_, err = down.Write(make([]byte, 32<<10))
+			}
+		}()
+		go func() {
+			_, _ = io.CopyN(io.Discard, up, 16<<10)
+			time.Sleep(rand.N(time.Millisecond)) // while data are on their way
+			_ = up.SetLinger(0)
+			_ = up.Close()
+		}()
+		if n, err := down.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+		_ = down.Close()
+	}
 }
 
 // TestStepOfAClosedSource: a socket that is closed by an abort while a direction reads it is an error of its

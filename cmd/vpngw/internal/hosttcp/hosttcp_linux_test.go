@@ -210,6 +210,48 @@ func TestResetIsSeenAndSent(t *testing.T) {
 	}
 }
 
+// TestResetThatAWriteMetIsNoEnd: the kernel tells of a reset once, and ends the stream for whoever reads later.
+func TestResetThatAWriteMetIsNoEnd(t *testing.T) {
+	s, c := pair(t)
+	changed := watch(t, s)
+	if err := s.Lost(); err != nil {
+		t.Error(err)
+	}
+	_ = c.SetLinger(0)
+	_ = c.Close()
+	await(t, "word of the reset", changed)
+	for _, want := range []error{syscall.ECONNRESET, syscall.EPIPE} {
+		if _, err := s.WriteVector([][]byte{{1}}); !errors.Is(err, want) {
+			t.Errorf("%v, not %v", err, want)
+		}
+	}
+	if n, err := read(t, s, changed, make([]byte, 1)); n != 0 || err != nil {
+		t.Fatal("control: the reader is told as well:", n, err)
+	}
+	if err := s.Lost(); !errors.Is(err, syscall.ECONNRESET) {
+		t.Error(err)
+	}
+
+	s, c = pair(t)
+	changed = watch(t, s)
+	if _, err := s.WriteVector([][]byte{{1}}); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.CloseWrite()
+	await(t, "word of the end", changed)
+	_ = c.Close() // with something unread: it resets
+	for {
+		if _, err := s.WriteVector([][]byte{{1}}); errors.Is(err, syscall.EPIPE) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Lost(); err != nil {
+		t.Error("of a stream that had ended:", err)
+	}
+}
+
 func TestClosedSocketIsNotUsed(t *testing.T) {
 	s, c := pair(t)
 	watch(t, s)

@@ -21,6 +21,7 @@ type Socket struct {
 	room   bool           // it is to tell of room to write, too; poller.mu guards it
 
 	watcher atomic.Pointer[func(readable, writable bool)]
+	lost    atomic.Uint32 // what a write said of a connection that was over, an Errno; set with mu held
 
 	mu sync.RWMutex // held for reading while the descriptor is used
 	fd int          // -1 after Close
@@ -136,6 +137,9 @@ func (s *Socket) WriteVector(p [][]byte) (n int, err error) {
 				full = true
 				return 0
 			case errno != 0:
+				if errno != unix.EPIPE { // which tells what both know
+					s.lost.CompareAndSwap(0, uint32(errno))
+				}
 				return errno
 			}
 			for _, b := range run {
@@ -189,6 +193,18 @@ func (s *Socket) Failure() error {
 		return nil
 	}
 	return err
+}
+
+// Lost returns why the connection was over before its end, if a write has met that, otherwise nil. The kernel
+// says it once, to whoever asks first, so that a read finds an end that is none: it is to be asked then.
+func (s *Socket) Lost() error {
+	s.mu.Lock() // a write that has met it has said so
+	errno := unix.Errno(s.lost.Load())
+	s.mu.Unlock()
+	if errno == 0 {
+		return nil
+	}
+	return s.opError("read", os.NewSyscallError("read", errno))
 }
 
 // Close closes the socket. Calls that use it end first; later ones fail with net.ErrClosed.
