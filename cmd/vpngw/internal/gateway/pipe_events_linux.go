@@ -68,9 +68,7 @@ func (t *tcpFlow) carry() {
 
 // begin is what is left to do when the client has completed its handshake: before, it waits for us.
 func (e *eventPipe) begin() {
-	_ = e.up.Configure(hosttcp.KeepAlive{ // a socket that is closed already will say so
-		Idle: upstreamKeepAliveIdle, Interval: upstreamKeepAliveInterval, Count: upstreamKeepAliveCount,
-	})
+	_ = e.up.Configure(upstreamKeepAlive) // a socket that is closed already will say so
 	e.source, _ = e.down.NewSource(e.up, mmsg.Readv)
 	if e.up.Watch(e.upstreamChanged) == nil {
 		e.acknowledge()
@@ -98,6 +96,7 @@ func (e *eventPipe) acknowledge() {
 
 // carryConn is carry for a socket that cannot be watched, or is closed already.
 func (t *tcpFlow) carryConn(up *hosttcp.Socket) {
+	_ = up.Configure(upstreamKeepAlive)
 	_ = up.Acknowledge()
 	c, err := up.Conn()
 	if err != nil {
@@ -105,6 +104,7 @@ func (t *tcpFlow) carryConn(up *hosttcp.Socket) {
 		t.gone()
 		return
 	}
+	_ = c.SetKeepAliveConfig(upstreamKeepAlive) // package net has just set its own
 	t.mu.Lock()
 	t.up = c
 	aborted := t.aborted != nil

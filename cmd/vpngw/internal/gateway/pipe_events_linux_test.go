@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // flowGoroutines are the goroutines that carry flows.
@@ -62,12 +64,45 @@ func TestPollerThatCannotBeUsed(t *testing.T) {
 	if _, err := io.ReadFull(up, make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
+	wantOrdinary(t, s)
 	_ = up.Close()
 	if _, err := down.Read(make([]byte, 1)); err != io.EOF {
 		t.Fatal(err)
 	}
 	_ = down.Close()
 	eventually(t, "the flow is gone", func() bool { return s.Status().Totals.Flows == FlowCounts{} })
+}
+
+// wantOrdinary looks at the upstream socket of the only flow, which package net has.
+func wantOrdinary(t *testing.T, s *site) {
+	t.Helper()
+	var flow *tcpFlow
+	for _, p := range s.fwd.peers.Load().peers {
+		p.mu.Lock()
+		for f := range p.flows {
+			flow = f.(*tcpFlow)
+		}
+		p.mu.Unlock()
+	}
+	flow.mu.Lock()
+	raw, err := flow.up.(*net.TCPConn).SyscallConn()
+	flow.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = raw.Control(func(fd uintptr) {
+		for _, o := range []struct{ level, option, want int }{
+			{unix.IPPROTO_IP, unix.IP_RECVERR, 0},
+			{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(upstreamKeepAliveIdle / time.Second)},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(upstreamKeepAliveInterval / time.Second)},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, upstreamKeepAliveCount},
+		} {
+			if got, err := unix.GetsockoptInt(int(fd), o.level, o.option); got != o.want || err != nil {
+				t.Errorf("option %d of level %d is %d, not %d: %v", o.option, o.level, got, o.want, err)
+			}
+		}
+	})
 }
 
 // TestResetWhileSendingIsNoEnd: a destination's reset reaches the client as one, whichever direction meets it

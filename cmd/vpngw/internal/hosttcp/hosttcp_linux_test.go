@@ -105,7 +105,7 @@ func read(t *testing.T, s *Socket, changed <-chan struct{}, b []byte) (n int, er
 
 func TestSocketCarriesBothWays(t *testing.T) {
 	s, c := pair(t)
-	if err := s.Configure(KeepAlive{2 * time.Minute, 30 * time.Second, 8}); err != nil {
+	if err := s.Configure(net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 30 * time.Second, Count: 8}); err != nil {
 		t.Fatal(err)
 	}
 	for option, want := range map[int]int{unix.TCP_NODELAY: 1, unix.TCP_KEEPIDLE: 120, unix.TCP_KEEPINTVL: 30, unix.TCP_KEEPCNT: 8} {
@@ -268,7 +268,7 @@ func TestClosedSocketIsNotUsed(t *testing.T) {
 	_, conn := s.Conn()
 	for what, err := range map[string]error{
 		"write": write, "close write": s.CloseWrite(), "watch": s.Watch(func(bool, bool) {}), "close": s.Close(),
-		"control": s.Control(func(uintptr) { t.Error("called") }), "conn": conn, "configure": s.Configure(KeepAlive{}),
+		"control": s.Control(func(uintptr) { t.Error("called") }), "conn": conn, "configure": s.Configure(net.KeepAliveConfig{}),
 		"linger": s.SetLinger(0),
 	} {
 		if !errors.Is(err, net.ErrClosed) {

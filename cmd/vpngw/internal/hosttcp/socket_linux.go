@@ -27,12 +27,6 @@ type Socket struct {
 	fd int          // -1 after Close
 }
 
-// KeepAlive says how a connection on which nothing moves is kept alive: tcp(7).
-type KeepAlive struct {
-	Idle, Interval time.Duration // whole seconds
-	Count          int
-}
-
 // use calls f with the descriptor; op names the call in errors.
 func (s *Socket) use(op string, f func(fd int) unix.Errno) error {
 	s.mu.RLock()
@@ -52,8 +46,8 @@ func (s *Socket) opError(op string, err error) error {
 
 // Configure makes of the socket of a dial an ordinary one: its segments live as long as the system's do, an
 // ICMP error ends it only when retransmission has failed (RFC 1122 §4.2.3.9), Nagle's algorithm is off, and
-// it is kept alive.
-func (s *Socket) Configure(k KeepAlive) error {
+// it is kept alive as k says, which names all and in whole seconds.
+func (s *Socket) Configure(k net.KeepAliveConfig) error {
 	const systemDefault = -1
 	return s.use("setsockopt", func(fd int) unix.Errno {
 		for _, o := range [...]struct{ level, option, value int }{
