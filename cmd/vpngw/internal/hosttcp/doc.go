@@ -6,7 +6,7 @@
 // questions for its addresses and the set-up of what is never used. For a gateway that opens a socket for
 // every connection of its clients that was half of its work. Here a socket has one registration, with a
 // [Poller], which calls whoever watches the socket; and one that is connected at once, as to a neighbour,
-// has seen nothing but socket(2), its options and connect(2) when it is returned.
+// has seen nothing but socket(2), its options, connect(2) and getsockname(2) when it is returned.
 //
 // No call here waits for anything but a dial for its answer, so the runtime is not told of system calls: it
 // would look for another thread to run.
