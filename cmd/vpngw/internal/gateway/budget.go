@@ -151,8 +151,8 @@ func (b *budgets) total() FlowCounts {
 // limits are the bounds of the pools, fitted to the number of files that the process may open.
 type limits struct{ dials, tcpFlows, udpMappings, pingFlows int }
 
-// total is the files of all: a dial has a second one, see synWatch.
-func (l limits) total() int { return l.dials + l.tcpFlows + l.udpMappings + l.pingFlows }
+// total is the files of all. A dial has that of its flow.
+func (l limits) total() int { return l.tcpFlows + l.udpMappings + l.pingFlows }
 
 // files is how many the process has to be allowed to have open for these bounds.
 func (l limits) files() int { return l.total() + filesReserved }

@@ -133,8 +133,12 @@ func TestLimitsFitTheFileLimit(t *testing.T) {
 	}
 	for _, files := range []int{1, 64, 1024, 20000, 1 << 20} {
 		l := newLimits(files)
-		if sum := l.dials + l.tcpFlows + l.udpMappings + l.pingFlows; sum > max(files-filesReserved, 4) {
+		sum, room := l.tcpFlows+l.udpMappings+l.pingFlows, max(files-filesReserved, 3)
+		if sum > room {
 			t.Errorf("%d files: %d would be open", files, sum)
+		}
+		if l.tcpFlows < tcpFlowsMax && sum < room-3 { // each may have been rounded down
+			t.Errorf("%d files: %d could be open, %d would", files, room, sum)
 		}
 		if l.dials < 1 || l.tcpFlows < 1 || l.udpMappings < 1 || l.dials > max(1, l.tcpFlows) {
 			t.Errorf("%d files: %+v", files, l)
