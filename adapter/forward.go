@@ -43,6 +43,10 @@ func (n *Net) HandleTCP(f func(*TCPRequest)) {
 // to wait. The first request of each batch of packets is handled before the packets behind it, without the
 // two wake-ups that another goroutine takes: a third of what a connection to a neighbour waits.
 func (n *Net) HandleTCPAtOnce(f func(*TCPRequest)) {
+	if f == nil {
+		n.stack.SetForwardTCP(nil)
+		return
+	}
 	n.stack.SetForwardTCP(func(r *ourstack.TCPRequest) {
 		req := &TCPRequest{net: n, req: r}
 		if r.First() {

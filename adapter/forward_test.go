@@ -196,6 +196,58 @@ func TestForwardWithoutHandlerIsRefused(t *testing.T) {
 		p.b.HandleTCP(nil)
 		_, err = p.a.DialTCPAddrPort(web)
 		isErrno(t, err, "dial", syscall.ECONNREFUSED)
+		p.b.HandleTCPAtOnce(func(*TCPRequest) { t.Error("called") })
+		p.b.HandleTCPAtOnce(nil)
+		_, err = p.a.DialTCPAddrPort(web)
+		isErrno(t, err, "dial", syscall.ECONNREFUSED)
+	})
+}
+
+// TestForwardAtOnce: of each batch the first request is handled before Write returns, so that a handler that
+// accepts has accepted; the others are handled, too.
+func TestForwardAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, err := New(Options{Addresses: []netip.Addr{addrB}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		client, err := New(Options{Addresses: []netip.Addr{addrA}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		const dials = 5
+		for range dials {
+			go func() { _, _ = client.DialTCPAddrPort(web) }()
+		}
+		synctest.Wait()
+		bufs, sizes := make([][]byte, 2*dials), make([]int, 2*dials)
+		for i := range bufs {
+			bufs[i] = make([]byte, 2000)
+		}
+		count, err := client.Device().Read(bufs, sizes, 0)
+		if count != dials || err != nil {
+			t.Fatal(count, err)
+		}
+		for i := range count {
+			bufs[i] = bufs[i][:sizes[i]]
+		}
+		var handled atomic.Int32
+		n.HandleTCPAtOnce(func(r *TCPRequest) {
+			handled.Add(1)
+			r.Reject(RejectSilent)
+		})
+		if _, err := n.Device().Write(bufs[:count], 0); err != nil {
+			t.Fatal(err)
+		}
+		if handled.Load() == 0 {
+			t.Error("no request was handled before Write returned")
+		}
+		synctest.Wait()
+		if got := handled.Load(); got != dials {
+			t.Errorf("%d requests handled, want %d", got, dials)
+		}
 	})
 }
 

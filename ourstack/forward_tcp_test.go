@@ -22,6 +22,27 @@ func forwarding(t *testing.T, change ...func(*Config)) (*host, *[]*TCPRequest) {
 	return h, &reqs
 }
 
+// TestForwardFirst: one request of each call of Input may take its time.
+func TestForwardFirst(t *testing.T) {
+	h, reqs := forwarding(t)
+	for round := range 2 {
+		*reqs = nil
+		bufs := make([][]byte, 0, 3)
+		for i := range cap(bufs) {
+			bufs = append(bufs, syn(fmt.Sprint(clientAddr, ":", 2000+10*round+i), serverEnd, 100))
+		}
+		h.s.Input(h.now(), bufs, 0)
+		for i, r := range *reqs {
+			if r.First() != (i == 0) {
+				t.Errorf("round %d: request %d says %v", round, i, r.First())
+			}
+		}
+		if len(*reqs) != len(bufs) {
+			t.Errorf("%d requests", len(*reqs))
+		}
+	}
+}
+
 // TestForwardWaitsForTheAnswer: no SYN-ACK before Accept; retransmitted SYNs join; after it the
 // connection has the client's options and the destination's address.
 func TestForwardWaitsForTheAnswer(t *testing.T) {

@@ -16,6 +16,9 @@ type Dial struct {
 
 	// Explain, if not nil, is called when the network has refused the connection, with what connect(2) said.
 	// It may read the error queue of the descriptor (IP_RECVERR and IP_RECVTTL are on) and say it better.
+	// With a nil error it is called while there is no answer yet, and returns one if the queue holds what
+	// ends the dial: of an ICMP error that came during connect(2), as a neighbour's does, the kernel itself
+	// makes nothing before it has sent the SYN a second time.
 	Explain func(fd int, err error) error
 }
 
@@ -41,15 +44,15 @@ func (p *Poller) dial(dst netip.AddrPort, d Dial) (*Socket, *Pending, error) {
 		return nil, nil, dialError(dst, os.NewSyscallError("socket", errno))
 	}
 	s := &Socket{poller: p, remote: dst, fd: fd}
-	for _, o := range [...]struct{ level, option, value int }{
-		{unix.IPPROTO_IP, unix.IP_TTL, d.TTL}, {unix.IPPROTO_IP, unix.IP_RECVERR, 1},
-		{unix.IPPROTO_IP, unix.IP_RECVTTL, 1}, {unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0},
+	for _, o := range [...]struct{ option, value int }{
+		{unix.IP_TTL, d.TTL}, {unix.IP_RECVERR, 1}, {unix.IP_RECVTTL, 1},
 	} {
-		if errno := setInt(fd, o.level, o.option, o.value); errno != 0 {
+		if errno := setInt(fd, unix.IPPROTO_IP, o.option, o.value); errno != 0 {
 			_ = s.Close()
 			return nil, nil, dialError(dst, os.NewSyscallError("setsockopt", errno))
 		}
 	}
+	_ = setInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) // without it the ACK is early, no more
 	to := rawSockaddr(dst)
 	if errno = connect(fd, &to); errno == unix.EINPROGRESS {
 		// The answer of this host, or of one behind a virtual link, has come during the call.
@@ -57,6 +60,9 @@ func (p *Poller) dial(dst netip.AddrPort, d Dial) (*Socket, *Pending, error) {
 	}
 	pending := &Pending{s, d.Explain}
 	if errno == unix.EALREADY {
+		if err := pending.refused(); err != nil {
+			return nil, nil, err
+		}
 		return nil, pending, nil
 	}
 	if err := pending.connected(errno); err != nil {
@@ -95,13 +101,32 @@ func (p *Pending) Wait(ctx context.Context) (*Socket, error) {
 			_ = s.Close()
 			return nil, dialError(s.remote, ctx.Err())
 		}
-		if errno := connect(s.fd, &to); errno != unix.EALREADY {
-			if err := p.connected(errno); err != nil {
+		errno := connect(s.fd, &to)
+		if errno == unix.EALREADY {
+			if err := p.refused(); err != nil {
 				return nil, err
 			}
-			return s, nil
+			continue
 		}
+		if err := p.connected(errno); err != nil {
+			return nil, err
+		}
+		return s, nil
 	}
+}
+
+// refused returns what the error queue says while there is no answer. If it is an error, the socket is
+// closed.
+func (p *Pending) refused() error {
+	if p.explain == nil {
+		return nil
+	}
+	err := p.explain(p.socket.fd, nil)
+	if err == nil {
+		return nil
+	}
+	_ = p.socket.Close()
+	return dialError(p.socket.remote, err)
 }
 
 // connected is what the errno of the last connect(2) means. If it is an error, the socket is closed.

@@ -359,6 +359,9 @@ func TestRefusalIsExplained(t *testing.T) {
 	closed := addrPort(l.Addr())
 	_ = l.Close()
 	better := errors.New("better")
+	if s, err := dial(t, p, closed, Dial{TTL: 64, Explain: func(_ int, err error) error { return err }}); s != nil || !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Error(s, err)
+	}
 	s, err := dial(t, p, closed, Dial{TTL: 64})
 	if s != nil || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Error(s, err)
@@ -377,6 +380,23 @@ func TestRefusalIsExplained(t *testing.T) {
 	}
 	if n := p.Len(); n != 0 {
 		t.Errorf("the poller knows %d sockets", n)
+	}
+}
+
+// TestErrorQueueEndsADial: what Explain finds before there is an answer.
+func TestErrorQueueEndsADial(t *testing.T) {
+	dst, _ := silent(t)
+	p := &Poller{}
+	t.Cleanup(p.Close)
+	found := errors.New("a router said no")
+	s, pending, err := p.Dial(dst, Dial{TTL: 64, Explain: func(fd int, err error) error {
+		if _, bad := unix.GetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR); bad != nil || err != nil {
+			t.Error(bad, err)
+		}
+		return found
+	}})
+	if s != nil || pending != nil || !errors.Is(err, found) {
+		t.Error(s, pending, err)
 	}
 }
 

@@ -158,12 +158,12 @@ func (s *Socket) WriteVector(p [][]byte) (n int, err error) {
 // CloseWrite sends the end of the stream.
 func (s *Socket) CloseWrite() error { return s.use("shutdown", shutdownWrite) }
 
-// SetLinger with 0 makes Close reset the connection; with a negative number, the default, Close lets the
-// kernel send what it has.
+// SetLinger with 0 makes Close reset the connection; with any other number, as by default, Close lets the
+// kernel send what it has. It never waits for that.
 func (s *Socket) SetLinger(seconds int) error {
-	l := unix.Linger{Onoff: 1, Linger: int32(seconds)}
-	if seconds < 0 {
-		l = unix.Linger{}
+	var l unix.Linger
+	if seconds == 0 {
+		l.Onoff = 1
 	}
 	return s.use("setsockopt", func(fd int) unix.Errno {
 		if err, ok := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &l).(unix.Errno); ok {
