@@ -23,7 +23,7 @@ var panels = []panel{
 	{"… 64 at once", "wg/rr/64", "per s", "per s"},
 	{"connect, 1 KB echo, close", "wg/churn/32", "per s", "per s"},
 	{"An idle connection (less is better)", "direct/idle/10000", "bytes", "bytes"},
-	{"CPU of a round trip by busy connections, no WireGuard", "direct/among/", "CPU us/op", "µs"},
+	{"CPU of a packet by busy connections, no WireGuard", "direct/among/", "CPU us/packet", "µs"},
 	{"CPU of a datagram and its answer by peers, 1,000 active", "wg/peers/", "CPU us/op", "µs"},
 }
 
