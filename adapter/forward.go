@@ -41,7 +41,7 @@ func (n *Net) HandleTCP(f func(*TCPRequest)) {
 
 // HandleTCPAtOnce is HandleTCP for an f that does not block, and goes on in a goroutine of its own if it has
 // to wait. The first request of each batch of packets is handled before the packets behind it, without the
-// two wake-ups that another goroutine takes: a third of what a connection to a neighbour waits.
+// two wake-ups that another goroutine takes.
 func (n *Net) HandleTCPAtOnce(f func(*TCPRequest)) {
 	if f == nil {
 		n.stack.SetForwardTCP(nil)

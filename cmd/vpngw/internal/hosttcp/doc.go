@@ -4,7 +4,7 @@
 // A socket of package net is in the runtime's poller, whether or not a goroutine waits for it there: each
 // segment that arrives then wakes a thread for nothing, and each connection costs a registration, two
 // questions for its addresses and the set-up of what is never used. For a gateway that opens a socket for
-// every connection of its clients that was half of its work. Here a socket has one registration, with a
+// every connection of its clients that was a third of its work. Here a socket has one registration, with a
 // [Poller], which calls whoever watches the socket; and one that is connected at once, as to a neighbour,
 // has seen nothing but socket(2), its options, connect(2) and getsockname(2) when it is returned.
 //
