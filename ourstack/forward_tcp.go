@@ -70,12 +70,20 @@ func (in *input) raiseRequest(t tcp.Tuple, handler func(*TCPRequest), minISS *se
 		r.cancel()
 		return dropClosed
 	}
-	if s.deadlines.set(&r.timer, in.now.Add(requestSilenceMin)) {
-		s.wake()
-	}
 	s.counters.requestsRaised.Add(1)
 	handler(r)
+	if r.awaitAnswer() {
+		s.wake()
+	}
 	return accepted
+}
+
+// awaitAnswer sets the timer unless the request was answered at once, as those to destinations nearby
+// are: then nobody need be woken for it. It reports whether Wake must be called.
+func (r *TCPRequest) awaitAnswer() (wake bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.answered && r.stack.deadlines.set(&r.timer, r.deadline)
 }
 
 // segmentArrives handles a segment with the tuple of the request. done is false if the segment is

@@ -43,6 +43,26 @@ func TestForwardFirst(t *testing.T) {
 	}
 }
 
+// TestForwardAnsweredAtOnceSetsNoTimer: nobody is woken for a request that its handler has answered.
+func TestForwardAnsweredAtOnceSetsNoTimer(t *testing.T) {
+	h := newHost(t, gatewayAddr)
+	answer := true
+	h.s.SetForwardTCP(func(r *TCPRequest) {
+		if answer {
+			r.Reject(h.now(), RejectSilent)
+		}
+	})
+	h.recv(syn(clientEnd, serverEnd, 100))
+	if n := h.wakes.Load(); n != 0 || len(h.s.deadlines.heap) != 0 {
+		t.Errorf("%d calls of Wake, %d deadlines", n, len(h.s.deadlines.heap))
+	}
+	answer = false
+	h.recv(syn(clientEnd, serverEnd, 200))
+	if n := h.wakes.Load(); n != 1 || len(h.s.deadlines.heap) != 1 {
+		t.Errorf("control: %d calls of Wake, %d deadlines", n, len(h.s.deadlines.heap))
+	}
+}
+
 // TestForwardWaitsForTheAnswer: no SYN-ACK before Accept; retransmitted SYNs join; after it the
 // connection has the client's options and the destination's address.
 func TestForwardWaitsForTheAnswer(t *testing.T) {
