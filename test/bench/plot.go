@@ -121,5 +121,5 @@ func median(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
 	}
-	return slices.Sorted(slices.Values(v))[len(v)/2]
+	return middle(slices.Sorted(slices.Values(v)))
 }

@@ -101,7 +101,7 @@ func spread(v []float64) string {
 	if len(v) == 1 {
 		return fmt.Sprintf("%.3g", v[0])
 	}
-	return fmt.Sprintf("%.3g [%.3g..%.3g]", v[len(v)/2], v[0], v[len(v)-1])
+	return fmt.Sprintf("%.3g [%.3g..%.3g]", middle(v), v[0], v[len(v)-1])
 }
 
 func writeJSON(file string, results []result) error {
@@ -122,4 +122,9 @@ func readJSON(file string) (results []result, err error) {
 		return nil, err
 	}
 	return results, json.Unmarshal(text, &results)
+}
+
+// middle is the median of sorted values, of which there is one at least.
+func middle(v []float64) float64 {
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }

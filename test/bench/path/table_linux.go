@@ -73,7 +73,7 @@ func spread(v []float64) string {
 	if len(v) == 1 {
 		return fmt.Sprintf("%.4g", v[0])
 	}
-	return fmt.Sprintf("%.4g [%.4g..%.4g]", v[len(v)/2], v[0], v[len(v)-1])
+	return fmt.Sprintf("%.4g [%.4g..%.4g]", middle(v), v[0], v[len(v)-1])
 }
 
 func writeJSON(file string, results []*result) error {
@@ -82,4 +82,9 @@ func writeJSON(file string, results []*result) error {
 		return err
 	}
 	return os.WriteFile(file, append(text, '\n'), 0o644)
+}
+
+// middle is the median of sorted values, of which there is one at least.
+func middle(v []float64) float64 {
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
