@@ -21,8 +21,8 @@
 // ping beside bulk flows; wg/share, what a peer with one flow gets beside a peer with 64; wg/memory, the
 // process with 2,000 flows at both ends; wg/peers, a datagram forth and back for each of up to 1,000 peers in
 // turn, of so many that are configured (CPU and allocations of the hub alone; its peers are another
-// process); direct/idle, an idle connection; direct/among, round trips on random ones of so many connections,
-// 64 at once.
+// process); direct/idle, an idle connection; direct/few, round trips on 64 of so many connections, the others
+// idle; direct/among, on random ones of them all, 64 at once.
 //
 // "ideal" is a device that does what every TCP must and nothing else: one copy and one checksum of
 // each byte at each end, an acknowledgment for each batch, a window of packets in flight.

@@ -21,9 +21,11 @@ var panels = []panel{
 	{"… one flow, 100 ms round trip", "wg/100ms", "Mbit/s after 3 s", "Mbit/s"},
 	{"1-byte round trip through WireGuard (less is better)", "wg/rr/1", "p50 us", "µs"},
 	{"… 64 at once", "wg/rr/64", "per s", "per s"},
+	{"A byte's round trip beside 64 bulk flows (less is better)", "wg/beside/64", "TCP p50 us loaded", "µs"},
 	{"connect, 1 KB echo, close", "wg/churn/32", "per s", "per s"},
 	{"An idle connection (less is better)", "direct/idle/10000", "bytes", "bytes"},
-	{"CPU of a packet by busy connections, no WireGuard", "direct/among/", "CPU us/packet", "µs"},
+	{"CPU of a packet by connections, 64 busy, no WireGuard", "direct/few/", "CPU us/packet", "µs"},
+	{"… all of them busy", "direct/among/", "CPU us/packet", "µs"},
 	{"CPU of a datagram and its answer by peers, 1,000 active", "wg/peers/", "CPU us/op", "µs"},
 }
 
@@ -36,7 +38,8 @@ const (
 	barHeight   = 14
 	barStep     = 19
 	panelHeight = 100
-	curveHeight = panelHeight + barStep // of the last line of panels, with the curves
+	curveHeight = panelHeight + barStep // of a panel with a curve
+	panelsFrom  = 40
 )
 
 var plotStacks = []struct{ name, label, colour string }{
@@ -48,16 +51,33 @@ var plotStacks = []struct{ name, label, colour string }{
 // writePlot draws the medians of results as SVG.
 func writePlot(file string, results []result) error {
 	var b bytes.Buffer
-	height := 40 + (len(panels)+1)/2*panelHeight + curveHeight - panelHeight
+	height := panelsFrom
+	for line := range slices.Chunk(panels, 2) {
+		height += lineHeight(line)
+	}
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", plotWidth, height)
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n")
 	fmt.Fprintf(&b, `<text x="10" y="22" font-size="14" font-weight="bold">Both ends in one process; medians. "no TCP": one copy, one checksum, wireguard-go's own bind</text>`+"\n")
-	for i, p := range panels {
-		p.draw(&b, results, 10+i%2*columnWidth, 40+i/2*panelHeight)
+	y := panelsFrom
+	for line := range slices.Chunk(panels, 2) {
+		for i, p := range line {
+			p.draw(&b, results, 10+i*columnWidth, y)
+		}
+		y += lineHeight(line)
 	}
 	fmt.Fprintln(&b, "</svg>")
 	return os.WriteFile(file, b.Bytes(), 0o644)
 }
+
+// lineHeight is that of panels side by side.
+func lineHeight(line []panel) int {
+	if slices.ContainsFunc(line, panel.isCurve) {
+		return curveHeight
+	}
+	return panelHeight
+}
+
+func (p panel) isCurve() bool { return strings.HasSuffix(p.row, "/") }
 
 // bar is one value of a panel.
 type bar struct {
@@ -68,7 +88,7 @@ type bar struct {
 // bars are a panel's, those that were measured.
 func (p panel) bars(results []result) (bars []bar) {
 	for _, r := range results {
-		if size, ok := strings.CutPrefix(r.Row, p.row); ok && strings.HasSuffix(p.row, "/") {
+		if size, ok := strings.CutPrefix(r.Row, p.row); ok && p.isCurve() {
 			bars = append(bars, bar{grouped(size), plotStacks[0].colour, median(column(r.of("ours"), p.figure))})
 		} else if r.Row == p.row {
 			for _, s := range plotStacks {

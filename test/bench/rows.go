@@ -51,10 +51,14 @@ var rows = []row{
 	{"direct/churn/32", without, func(s stack, d time.Duration) (figures, error) { return churn(s, true, 32, d) }},
 	{"direct/idle/10000", without, func(s stack, _ time.Duration) (figures, error) { return idle(s, 10000) }},
 	{"direct/idle/100000", alone, func(s stack, _ time.Duration) (figures, error) { return idle(s, 100000) }},
-	{"direct/among/64", without, func(s stack, d time.Duration) (figures, error) { return among(s, 64, d) }},
-	{"direct/among/1000", without, func(s stack, d time.Duration) (figures, error) { return among(s, 1000, d) }},
-	{"direct/among/10000", without, func(s stack, d time.Duration) (figures, error) { return among(s, 10000, d) }},
-	{"direct/among/100000", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 100000, d) }},
+	{"direct/few/64", alone, func(s stack, d time.Duration) (figures, error) { return few(s, 64, d) }},
+	{"direct/few/1000", alone, func(s stack, d time.Duration) (figures, error) { return few(s, 1000, d) }},
+	{"direct/few/10000", alone, func(s stack, d time.Duration) (figures, error) { return few(s, 10000, d) }},
+	{"direct/few/100000", alone, func(s stack, d time.Duration) (figures, error) { return few(s, 100000, d) }},
+	{"direct/among/64", without, func(s stack, d time.Duration) (figures, error) { return among(s, 64, 64, d) }},
+	{"direct/among/1000", without, func(s stack, d time.Duration) (figures, error) { return among(s, 1000, 1000, d) }},
+	{"direct/among/10000", without, func(s stack, d time.Duration) (figures, error) { return among(s, 10000, 10000, d) }},
+	{"direct/among/100000", alone, func(s stack, d time.Duration) (figures, error) { return among(s, 100000, 100000, d) }},
 }
 
 var service = netip.AddrPortFrom(addrB, 80)
@@ -161,8 +165,11 @@ func dialTo(a host, at netip.AddrPort) (net.Conn, error) {
 	return a.dial(ctx, at)
 }
 
-// echo serves every connection of l until it ends.
-func echo(l net.Listener) {
+// echoSize is what an echo server reads at once, in bytes, but among many connections.
+const echoSize = 4096
+
+// echo serves every connection of l until it ends, size bytes at once.
+func echo(l net.Listener, size int) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -170,7 +177,7 @@ func echo(l net.Listener) {
 		}
 		go func() {
 			defer c.Close()
-			buf := make([]byte, 4096)
+			buf := make([]byte, size)
 			for {
 				n, err := c.Read(buf)
 				if err != nil {
@@ -195,7 +202,7 @@ func pingPong(s stack, direct bool, n int, d time.Duration) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	go echo(l)
+	go echo(l, echoSize)
 	conns := make([]net.Conn, n)
 	for i := range conns {
 		if conns[i], err = dial(a); err != nil {
@@ -246,7 +253,7 @@ func churn(s stack, direct bool, workers int, d time.Duration) (figures, error) 
 	if err != nil {
 		return nil, err
 	}
-	go echo(l)
+	go echo(l, echoSize)
 	m := startMeter()
 	end := time.Now().Add(d)
 	var done, failed atomic.Int64

@@ -74,7 +74,7 @@ func besideBulk(s stack, n int, d time.Duration) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	go echo(l)
+	go echo(l, echoSize)
 	c, err := dialTo(a, quiet)
 	if err != nil {
 		return nil, err
