@@ -5,6 +5,15 @@ import (
 	"vpngw/ourstack/wire"
 )
 
+// Inbound is what the connections with one peer share of the queues on the way here. It may be called
+// concurrently.
+type Inbound interface {
+	// Round is called once per round trip, as the receiver sees it, by each connection that receives, with
+	// the time of its last call, how many bytes have come since, and its least round-trip time. It returns how
+	// many bytes on the way to that connection may stand in queues, and the least round-trip time of all.
+	Round(now, last Instant, received int, least Duration) (standing int, leastOfAll Duration)
+}
+
 // autotune sizes the receive buffer: dynamic right-sizing. What the reader takes
 // in a round trip is what the path and the reader can do; twice that keeps a
 // sender in slow start from being limited by the window.
@@ -16,6 +25,11 @@ type autotune struct {
 	copied  int          // bytes read since
 	space   int          // bytes read in the best round so far
 	from    seqnum.Value // RCV.NXT at since
+
+	moving int64 // bytes that come in twice the least round trip and batchTime, smoothed
+	// plateau counts rounds in which moving did not grow by a quarter, until it has stopped (as the "full pipe" of BBR).
+	plateau uint8
+	bound   int // bytes that may be on their way here, see limitInbound; 0 = no bound
 }
 
 func (t *autotune) start(now Instant, nxt seqnum.Value) { t.since, t.from = now, nxt }
@@ -46,10 +60,12 @@ func (t *autotune) round(c *Conn) Duration {
 // onRead counts n bytes read and, once a round trip, grows the buffer.
 func (t *autotune) onRead(c *Conn, now Instant, n int) {
 	t.copied += n
-	if now.Sub(t.since) < t.round(c) {
+	elapsed := now.Sub(t.since)
+	if elapsed < t.round(c) {
 		return
 	}
 	copied := t.copied
+	t.limitInbound(c, now, copied, elapsed)
 	t.copied, t.since = 0, now
 	if c.user.rcvBufCap > 0 || copied <= t.space || c.mem().Pressure() > 0 {
 		return
@@ -65,6 +81,44 @@ func (t *autotune) onRead(c *Conn, now Instant, n int) {
 	t.space = copied
 	t.rcvBuf = max(t.rcvBuf, int(min(want, int64(c.cfg.rcvBufMax()))))
 	c.boundRanges()
+}
+
+// limitInbound keeps what is on its way here from standing in queues, of which the peer's own is one, and the
+// socket that the packets come through, which is all peers', another: the counterpart of Hold. The window
+// covers twice what the path itself holds, at the rate of the last rounds, and this connection's
+// part of what may stand. Where the path has become longer since the least round trip was
+// measured, that part is what a window holds besides.
+func (t *autotune) limitInbound(c *Conn, now Instant, copied int, elapsed Duration) {
+	least := c.rtt.minRTT()
+	if c.cfg.Inbound == nil || least == 0 {
+		return
+	}
+	standing, least := c.cfg.Inbound.Round(now, t.since, copied, least)
+	moving := int64(min(mulDiv(uint64(copied), uint64(2*least+batchTime), uint64(elapsed)), uint64(c.cfg.rcvBufMax())))
+	bound := int64(standing)
+	grows := moving > t.moving+t.moving/4
+	if t.plateau == plateauRounds { // what comes in runs seems to grow at times
+		grows = moving > 2*t.moving+bound
+	}
+	switch {
+	case grows:
+		t.plateau, t.moving = 0, moving
+		bound += 4 * int64(min(copied, c.cfg.rcvBufMax())) // as in onRead, for a sender that doubles per round trip
+	case t.plateau < plateauRounds:
+		t.plateau++
+	default:
+		t.moving += (moving - t.moving) / 4
+	}
+	bound = max(bound+t.moving, inboundSegments*int64(c.rcvMSS()))
+	t.bound = int(min(bound, int64(c.cfg.rcvBufMax())))
+}
+
+// size is how large a window may be.
+func (t *autotune) size() int {
+	if t.bound == 0 {
+		return t.rcvBuf
+	}
+	return min(t.rcvBuf, t.bound)
 }
 
 // boundRanges fits the bound on out-of-order ranges to the receive buffer.

@@ -24,6 +24,9 @@ type Config struct {
 	// Memory gives the buffers. Nil means HeapMemory.
 	Memory Memory
 
+	// Inbound bounds what is on its way here from the peer. Nil means that the receive buffer alone does.
+	Inbound Inbound
+
 	// RcvBufInit, RcvBufMax bound the receive buffer in bytes: the window starts
 	// from the first and grows by measurement to the second. Zero means
 	// DefaultRcvBufInit and DefaultRcvBufMax.

@@ -24,6 +24,12 @@ const (
 	// apart and acknowledged as one, each step on a processor that must first be woken (see Standing).
 	batchTime = Millisecond
 
+	// inboundSegments is how many segments may be on the way to any connection, see limitInbound: two that are
+	// acknowledged while two more leave.
+	inboundSegments = 4
+	// plateauRounds is after how many round trips without growth a sender has found what the path carries.
+	plateauRounds = 3
+
 	// DefaultUserTimeout is R2 for data: at least 100 s by RFC 9293 §3.8.3
 	// (SHLD-11); 15 min is close to Linux's 924 s.
 	DefaultUserTimeout = 15 * 60 * Second

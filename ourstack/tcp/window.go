@@ -13,7 +13,7 @@ import "vpngw/ourstack/seqnum"
 
 // rightEdge is how far the buffer reaches: the window edge that could be announced.
 func (c *Conn) rightEdge() seqnum.Value {
-	free := c.tune.rcvBuf - c.rcvBuf.unread()
+	free := min(c.tune.rcvBuf-c.rcvBuf.unread(), c.tune.size())
 	if c.mem().Pressure() > 1 {
 		// Not less than is worth an update, or the peer would wait for its persist timer.
 		free = min(free, max(c.cfg.rcvBufInit()/4, c.updateStep())-c.rcvBuf.unread())
@@ -40,9 +40,10 @@ func (c *Conn) windowUpdateDue() bool {
 		return false
 	}
 	gain, left := int(c.rcvAdv.Size(edge)), int(c.rcvNxt.Size(c.rcvAdv))
-	// With less than half of the buffer left the peer may stall within a round
+	// With less than half of the window left the peer may stall within a round
 	// trip; otherwise the ACKs of its text carry the news in time.
-	return gain >= c.updateStep() && left < c.tune.rcvBuf/2 || gain >= c.tune.rcvBuf/2
+	size := c.tune.size()
+	return gain >= c.updateStep() && left < size/2 || gain >= size/2
 }
 
 // advertise moves the right edge, never to the left (RFC 9293 §3.8.6, SHLD-14),

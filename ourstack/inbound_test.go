@@ -1,0 +1,144 @@
+package ourstack
+
+import (
+	"net/netip"
+	"testing"
+
+	"vpngw/ourstack/tcp"
+)
+
+// rounds has n connections receive much, twice a period each, for as many periods, and returns what may stand for one
+// of them in the end.
+func (in *inbound) rounds(now *tcp.Instant, periods, n int) (standing int) {
+	const half = inboundPeriod / 2
+	for range 2 * periods {
+		*now = now.Add(half)
+		for range n {
+			standing, _ = in.Round(*now, now.Add(-half), inboundMuch, tcp.Millisecond)
+		}
+	}
+	return standing
+}
+
+// TestConnectionsShareWhatMayStand: equally, with enough for each while they are not very many; and what
+// connections that have ended had is soon the others'.
+func TestConnectionsShareWhatMayStand(t *testing.T) {
+	var in inbound
+	now := tcp.Instant(tcp.Second)
+	for _, step := range []struct{ flows, want int }{
+		{1, standingMin}, {8, standingMin / 8}, {64, inboundPerFlow}, {1000, standingMax / 1000}, {2, standingMin / 2},
+	} {
+		if got := in.rounds(&now, 3, step.flows); got != step.want {
+			t.Errorf("%d bytes for each of %d connections, want %d", got, step.flows, step.want)
+		}
+	}
+	now = now.Add(10 * inboundPeriod)
+	if got, _ := in.Round(now, 0, inboundMuch, tcp.Millisecond); got != standingMin {
+		t.Errorf("%d bytes for one after a silence", got)
+	}
+}
+
+// TestSmallTalkTakesNoShare: connections that receive little do not count.
+func TestSmallTalkTakesNoShare(t *testing.T) {
+	var in inbound
+	now := tcp.Instant(tcp.Second)
+	for range 100 {
+		now = now.Add(inboundPeriod / 2)
+		for range 100 {
+			in.Round(now, now.Add(-inboundPeriod), inboundMuch-1, tcp.Millisecond)
+		}
+		if got, _ := in.Round(now, now.Add(-inboundPeriod/2), 1<<20, tcp.Millisecond); got != standingMin {
+			t.Fatalf("%d bytes for the only one that receives much", got)
+		}
+	}
+}
+
+// TestLeastRoundTripOfAll: it is the same for all, and forgotten in time.
+func TestLeastRoundTripOfAll(t *testing.T) {
+	var in inbound
+	now := tcp.Instant(tcp.Second)
+	least := func(own tcp.Duration) tcp.Duration {
+		_, d := in.Round(now, now, 0, own)
+		return d
+	}
+	const short, long = 2 * tcp.Millisecond, 30 * tcp.Millisecond
+	if got := least(long); got != long {
+		t.Errorf("%d of the first", got)
+	}
+	if got := least(short); got != short {
+		t.Errorf("%d of a shorter one", got)
+	}
+	now = now.Add(leastWindow)
+	if got := least(long); got != short {
+		t.Errorf("%d of a longer one", got)
+	}
+	now = now.Add(tcp.Second)
+	if got := least(long); got != long {
+		t.Errorf("%d after the window", got)
+	}
+}
+
+// TestUploadsLeaveTheQueueShort: what one client may send on many connections over a slow path does not fill the
+// queue in front of it, and the path stays full.
+func TestUploadsLeaveTheQueueShort(t *testing.T) {
+	const flows, perTurn, turn, mss = 64, 32, 5 * tcp.Millisecond, 1380
+	gateway, client := pair(t)
+	var servers, clients []*Conn
+	for range flows {
+		s, c := establishedIn(t, gateway, client, turn)
+		servers, clients = append(servers, s), append(clients, c)
+	}
+	data, b := make([]byte, 256<<10), make([]byte, 256<<10)
+	var queue [][]byte
+	read, widest := 0, 0
+	for i := range 2000 {
+		for _, c := range clients {
+			_, _ = c.Write(client.now(), data) // what there is room for
+		}
+		queue = append(queue, client.packets()...)
+		n := min(perTurn, len(queue))
+		gateway.recv(queue[:n]...)
+		queue = queue[n:]
+		windows := 0
+		for _, s := range servers {
+			n, _ := s.Read(gateway.now(), b)
+			read += n
+			windows += int(s.Info(gateway.now()).RcvWnd)
+		}
+		if err := gateway.s.Check(); err != nil {
+			t.Fatal(err)
+		}
+		gateway.after(turn)
+		client.recv(gateway.packets()...)
+		client.s.Advance(client.now())
+		if i > 1000 {
+			widest = max(widest, windows)
+		}
+	}
+	if want := 2000 * perTurn * mss * 9 / 10; read < want {
+		t.Errorf("read %d bytes, want %d", read, want)
+	}
+	if limit := flows*inboundPerFlow + 5*perTurn*mss; widest > limit {
+		t.Errorf("windows of %d bytes in all, want at most %d", widest, limit)
+	}
+}
+
+// establishedIn makes a connection in a round trip of rtt.
+func establishedIn(t *testing.T, gateway, client *host, rtt tcp.Duration) (server, cl *Conn) {
+	t.Helper()
+	l, err := gateway.s.Listen(ap(gatewayAddr+":80"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close(gateway.now())
+	if cl, err = client.s.Dial(client.now(), netip.AddrPort{}, ap(gatewayAddr+":80")); err != nil {
+		t.Fatal(err)
+	}
+	gateway.recv(client.packets()...)
+	client.after(rtt)
+	exchange(gateway, client)
+	if server, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return server, cl
+}
