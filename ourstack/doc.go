@@ -53,7 +53,7 @@
 //	lock               guards                                  may be held while taking
 //	TCPRequest.mu      its state                               what making or forgetting a connection
 //	                                                           takes: all below but UDP and ICMP
-//	Conn.mu            its tcp.Conn and readiness flags        Listener.mu, group.mu, deadlines.mu;
+//	Conn.mu            its tcp.Conn and readiness flags        Listener.mu, group.mu, inbound.mu, deadlines.mu;
 //	                                                           shard.mu, while it is entered there;
 //	                                                           scheduler.mu, in Output
 //	Listener.mu        SYN and accept queue                    nothing
@@ -68,6 +68,7 @@
 //	scheduler.mu       ready lists                             group.mu, scheduler.controlMu
 //	scheduler.controlMu   control packets                      nothing
 //	group.mu           bytes that stand in queues, held flows  nothing
+//	inbound.mu         what one remote address may send        nothing
 //	deadlines.mu       heap of deadlines                       nothing
 //
 // Only Output, and forgetting a connection, take scheduler.mu: goroutines that bring packets in or write

@@ -21,6 +21,7 @@
 //	timeouts.go           §3.10.8
 //	output*.go            §3.7, §3.8: the only place that builds segments
 //	window.go             §3.8.6, RFC 7323 §2
+//	autotune.go, hold.go  how large windows are, and what may stand in queues: no RFC's
 //	ack.go                §3.8.6.3, RFC 5681 §4.2, RFC 2018 and RFC 2883 (receiver), RFC 7323 §4, §5
 //	scoreboard.go         what is outstanding (RFC 6675, RFC 8985 §5)
 //	recovery.go           RFC 5681 §3.2, RFC 6582, RFC 6675, RFC 6937
