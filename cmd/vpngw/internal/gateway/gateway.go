@@ -18,6 +18,9 @@ type Options struct {
 	Logger *slog.Logger
 	// MemoryLimit is what [SetMemoryLimit] returned, for the status.
 	MemoryLimit int64
+	// Worked, if not nil, is called with how many packets have come from peers or gone to them, by the goroutines
+	// that carry them.
+	Worked func(packets int)
 
 	dial dialFunc // for tests: how TCP destinations are reached
 }
@@ -109,7 +112,7 @@ func (g *Gateway) Start(ctx context.Context) error {
 		stack.close()
 		return err
 	}
-	tunnel := newTunnel(stack.device(), g.log)
+	tunnel := newTunnel(stack.device(), g.log, g.opts.Worked)
 	if err := tunnel.configure(g.cfg); err != nil {
 		g.silence()
 		tunnel.dev.Close()

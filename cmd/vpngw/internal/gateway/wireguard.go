@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun"
 
@@ -22,12 +23,39 @@ import (
 // A tunnel is the wireguard-go device. Its methods may be called from any goroutine.
 type tunnel struct{ dev *device.Device }
 
-// newTunnel makes a device that is not up yet: it has no socket.
-func newTunnel(t tun.Device, log *slog.Logger) tunnel {
+// newTunnel makes a device that is not up yet: it has no socket. worked may be nil, see [Options].
+func newTunnel(t tun.Device, log *slog.Logger, worked func(packets int)) tunnel {
 	quiet := &quietTUN{Device: t, events: make(chan tun.Event)}
 	memory := debug.SetMemoryLimit(-1) // what it is: see SetMemoryLimit of this package
 	bind, limited := wgbind.Limit(wgbind.New(), quiet, memory)
+	if worked != nil {
+		bind = countedBind{bind, worked}
+	}
 	return tunnel{device.NewDevice(limited, bind, deviceLogger(log))}
+}
+
+// A countedBind tells how many packets it carries.
+type countedBind struct {
+	conn.Bind
+	worked func(packets int)
+}
+
+func (b countedBind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
+	fns, port, err := b.Bind.Open(port)
+	for i, receive := range fns {
+		fns[i] = func(bufs [][]byte, sizes []int, eps []conn.Endpoint) (int, error) {
+			n, err := receive(bufs, sizes, eps)
+			b.worked(n)
+			return n, err
+		}
+	}
+	return fns, port, err
+}
+
+func (b countedBind) Send(bufs [][]byte, to conn.Endpoint) error {
+	err := b.Bind.Send(bufs, to)
+	b.worked(len(bufs))
+	return err
 }
 
 // A quietTUN does not announce that it is up. wireguard-go would bring itself up by that, in a
