@@ -97,8 +97,11 @@ func (z *fuzzed) open() {
 		z.cfg.KeepAlive = KeepAliveConfig{Enabled: true, Idle: Second, Interval: 100 * ms, Count: 3}
 		z.cfg.UserTimeout = 20 * Second
 	}
-	if n := in.byte(); n < 64 {
+	switch n := in.byte(); {
+	case n < 64:
 		z.mem.limit = 1 + n%8
+	case n < 128:
+		z.cfg.Inbound = fixedInbound{standing: (n - 64) << 8}
 	}
 	z.c.Init(&z.cfg, scriptTuple, seqnum.Value(-uint32(in.below(3000))), uint32(in.byte())<<24)
 	irs := seqnum.Value(-uint32(in.below(3000)))
@@ -385,6 +388,9 @@ func FuzzPair(f *testing.F) {
 		cfg := &Config{
 			MTU: 576 + int(seed>>8%900), CongestionControl: cc, ECN: seed&8 != 0, NoDelay: seed&16 != 0,
 			UserTimeout: 1000000 * Second, // faults may be a hundred in a row
+		}
+		if seed&32 != 0 {
+			cfg.Inbound = fixedInbound{standing: 4000}
 		}
 		p := newPair(t, seed, linkModel{delay: Duration(seed>>16%30) * ms}, cfg, cfg)
 		in := choices{fates}
