@@ -28,8 +28,10 @@ type autotune struct {
 
 	moving int64 // bytes that come in twice the least round trip and batchTime, smoothed
 	// plateau counts rounds in which moving did not grow by a quarter, until it has stopped (as the "full pipe" of BBR).
-	plateau uint8
-	bound   int // bytes that may be on their way here, see limitInbound; 0 = no bound
+	plateau  uint8
+	repairs  uint8  // rounds for which the path counts as one that loses segments
+	disorder uint64 // segments that had come out of order at the last round
+	bound    int    // bytes that may be on their way here, see limitInbound; 0 = no bound
 }
 
 func (t *autotune) start(now Instant, nxt seqnum.Value) { t.since, t.from = now, nxt }
@@ -86,7 +88,8 @@ func (t *autotune) onRead(c *Conn, now Instant, n int) {
 // limitInbound keeps what is on its way here from standing in queues, of which the peer's own is one, and the
 // socket that the packets come through, which is all peers', another: the counterpart of Hold. The window
 // covers twice what the path itself holds, at the rate of the last rounds, and this connection's
-// part of what may stand. Where the path has become longer since the least round trip was
+// part of what may stand. Where a long path loses segments there is no bound: what is sent behind a hole, until it
+// is filled, at the second time perhaps, needs room. Where the path has become longer since the least round trip was
 // measured, that part is what a window holds besides.
 func (t *autotune) limitInbound(c *Conn, now Instant, copied int, elapsed Duration) {
 	least := c.rtt.minRTT()
@@ -94,6 +97,16 @@ func (t *autotune) limitInbound(c *Conn, now Instant, copied int, elapsed Durati
 		return
 	}
 	standing, least := c.cfg.Inbound.Round(now, t.since, copied, least)
+	if n := c.counters.OutOfOrder; n != t.disorder {
+		t.disorder, t.repairs = n, repairRounds
+	}
+	if t.repairs > 0 {
+		t.repairs--
+		if least > repairPath {
+			t.bound = 0
+			return
+		}
+	}
 	moving := int64(min(mulDiv(uint64(copied), uint64(2*least+batchTime), uint64(elapsed)), uint64(c.cfg.rcvBufMax())))
 	bound := int64(standing)
 	grows := moving > t.moving+t.moving/4

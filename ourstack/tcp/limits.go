@@ -27,6 +27,10 @@ const (
 	// inboundSegments is how many segments may be on the way to any connection, see limitInbound: two that are
 	// acknowledged while two more leave.
 	inboundSegments = 4
+	// repairRounds is for how many rounds after segments have come out of order there is no bound, and repairPath
+	// how long the least round trip must be: on a shorter path what is lost was lost in a queue.
+	repairRounds = 32
+	repairPath   = 5 * Millisecond
 	// plateauRounds is after how many round trips without growth a sender has found what the path carries.
 	plateauRounds = 3
 
