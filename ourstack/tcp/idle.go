@@ -126,6 +126,7 @@ func (c *Conn) Thaw(cfg *Config, t Tuple, f *Idle) {
 	for i, p := range n.rare() {
 		*p = uint64(f.rare[i])
 	}
+	c.tune.disorder = n.OutOfOrder // it is no news
 }
 
 // numRareCounters is the number of counters that an Idle keeps in 32 bits.

@@ -109,3 +109,57 @@ func TestNoBoundWithoutARoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// TestNoBoundWhereALongPathLosesSegments: what comes behind a hole needs room; after repairRounds without another one
+// the bound is back. A short path keeps it.
+func TestNoBoundWhereALongPathLosesSegments(t *testing.T) {
+	for _, rtt := range []Duration{2 * ms, 20 * ms} {
+		run(t, Config{Inbound: fixedInbound{standing: 20_000}}, func(s *script) {
+			s.passiveRTT("mss 1000,sackOK,TS val 100 ecr 0,wscale 7", rtt)
+			rounds := func(n int) {
+				for range n {
+					s.pass(2 * rtt)
+					s.c.HandleTimeout(s.now)
+					s.feed(1000, true)
+				}
+			}
+			rounds(20)
+			if s.c.tune.bound == 0 {
+				s.fatalf("no bound before a loss")
+			}
+			next := int(s.c.rcvNxt - s.irs)
+			s.recv(seqRangeText("", next+1000, 1000) + " ack 1")
+			s.recv(seqRangeText("", next, 1000) + " ack 1")
+			s.read(2000)
+			s.drain()
+			rounds(1)
+			if free := s.c.tune.bound == 0; free != (rtt > repairPath) {
+				s.fatalf("after a loss the bound is %d", s.c.tune.bound)
+			}
+			if rounds(repairRounds + 1); s.c.tune.bound == 0 {
+				s.fatalf("no bound long after")
+			}
+		})
+	}
+}
+
+// TestThawedConnectionRemembersOldDisorder: what came out of order before a rest is no loss after it.
+func TestThawedConnectionRemembersOldDisorder(t *testing.T) {
+	run(t, Config{}, func(s *script) {
+		s.passive("mss 1000,sackOK,TS val 100 ecr 0,wscale 7")
+		s.recv(seqRangeText("", 1001, 1000) + " ack 1")
+		s.recv(seqRangeText("", 1, 1000) + " ack 1")
+		s.read(2000)
+		s.drain()
+		s.wait(5 * Second)
+		s.c.TakeEvents()
+		var f Idle
+		if !s.c.Freeze(&f) {
+			s.fatalf("it does not freeze")
+		}
+		var c Conn
+		if c.Thaw(&Config{}, scriptTuple, &f); c.counters.OutOfOrder == 0 || c.tune.disorder != c.counters.OutOfOrder {
+			s.fatalf("%d of %d segments out of order are known", c.tune.disorder, c.counters.OutOfOrder)
+		}
+	})
+}
