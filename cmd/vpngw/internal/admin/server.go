@@ -32,6 +32,8 @@ type Server struct {
 	mu      sync.Mutex // guards the fields below
 	servers []*http.Server
 	closed  bool
+
+	serving sync.WaitGroup // a listener each, until it is closed
 }
 
 // NewServer returns a Server that listens on nothing yet.
@@ -67,15 +69,16 @@ func (s *Server) serve(ln net.Listener, h http.Handler) {
 		return
 	}
 	s.servers = append(s.servers, srv)
-	go func() {
+	s.serving.Go(func() {
 		err := srv.Serve(netutil.LimitListener(ln, connsMax))
 		if err != nil && !errors.Is(err, http.ErrServerClosed) {
 			s.backend.Log.Error("admin listener ended", "addr", ln.Addr().String(), "err", err)
 		}
-	}()
+	})
 }
 
-// Close stops listening and ends open requests. It is harmless to call it again.
+// Close stops listening and ends open requests. When it returns, all listeners are closed, so
+// that another process may have the socket. It is harmless to call it again.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,6 +88,7 @@ func (s *Server) Close() error {
 		errs = append(errs, srv.Close())
 	}
 	s.servers = nil
+	s.serving.Wait() // Serve closes a listener of which srv.Close did not know yet
 	return errors.Join(errs...)
 }
 

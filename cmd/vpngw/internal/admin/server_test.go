@@ -140,6 +140,22 @@ func TestUnencodableStatusIsAnError(t *testing.T) {
 	}
 }
 
+// A gateway that ends as soon as it has started must not be in the way of the next one.
+func TestClosedServerLeavesTheSocketToTheNext(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	for range 100 {
+		ln, err := Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := NewServer((&fakeBackend{}).backend())
+		s.ServeSocket(ln)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestServeAfterCloseClosesTheListener(t *testing.T) {
 	s := NewServer((&fakeBackend{}).backend())
 	if err := s.Close(); err != nil {
