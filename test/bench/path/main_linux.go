@@ -129,24 +129,26 @@ func prerequisites() error {
 	return nil
 }
 
-// build builds the gateway and the client's wireguard-go, readable for every user.
+// build builds the gateway and the client's wireguard-go as the Dockerfile builds the gateway, static
+// and without symbols, readable for every user.
 func build(ctx context.Context, s settings) error {
 	if err := os.Chmod(s.bin, 0o755); err != nil {
 		return err
 	}
-	var flags []string
+	flags := []string{"-trimpath", "-ldflags=-s -w"}
 	if s.profile != "" {
 		overlay, err := profileOverlay(s.bin)
 		if err != nil {
 			return err
 		}
-		flags = []string{"-overlay", overlay}
+		flags = []string{"-overlay", overlay} // a profile wants the symbols
 	}
 	for program, pkg := range map[string]string{
 		"vpngw": "vpngw/cmd/vpngw", "wireguard-go": "golang.zx2c4.com/wireguard",
 	} {
 		args := slices.Concat([]string{"build"}, flags, []string{"-o", s.bin + "/" + program, pkg})
 		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("building %s: %w", program, err)
