@@ -13,14 +13,14 @@ type inbound struct {
 	period tcp.Instant // number of the present inboundPeriod
 	flows  int         // connections that have received much in it so far
 	before int         // … in the one before
-
-	least   tcp.Duration // the least round-trip time of any connection
-	leastAt tcp.Instant
 }
 
-// Round implements [tcp.Inbound]. That all have the same least round-trip time keeps them equal: who had
-// measured a longer one, when the path was busy, would get more and more of it.
-func (in *inbound) Round(now, last tcp.Instant, received int, least tcp.Duration) (standing int, leastOfAll tcp.Duration) {
+// InboundRound implements [tcp.Path].
+func (r *remote) InboundRound(now, last tcp.Instant, received int) (standing int) {
+	return r.in.round(now, last, received)
+}
+
+func (in *inbound) round(now, last tcp.Instant, received int) (standing int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if period := now / tcp.Instant(inboundPeriod); period != in.period {
@@ -33,9 +33,6 @@ func (in *inbound) Round(now, last tcp.Instant, received int, least tcp.Duration
 	if received >= inboundMuch && last/tcp.Instant(inboundPeriod) != in.period {
 		in.flows++
 	}
-	if in.leastAt == 0 || least <= in.least || now.Sub(in.leastAt) > leastWindow {
-		in.least, in.leastAt = least, now
-	}
 	flows := max(in.flows, in.before, 1)
-	return max(standingMin/flows, min(inboundPerFlow, standingMax/flows)), in.least
+	return max(standingMin/flows, min(inboundPerFlow, standingMax/flows))
 }

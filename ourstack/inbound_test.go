@@ -14,7 +14,7 @@ func (in *inbound) rounds(now *tcp.Instant, periods, n int) (standing int) {
 	for range 2 * periods {
 		*now = now.Add(half)
 		for range n {
-			standing, _ = in.Round(*now, now.Add(-half), inboundMuch, tcp.Millisecond)
+			standing = in.round(*now, now.Add(-half), inboundMuch)
 		}
 	}
 	return standing
@@ -33,7 +33,7 @@ func TestConnectionsShareWhatMayStand(t *testing.T) {
 		}
 	}
 	now = now.Add(10 * inboundPeriod)
-	if got, _ := in.Round(now, 0, inboundMuch, tcp.Millisecond); got != standingMin {
+	if got := in.round(now, 0, inboundMuch); got != standingMin {
 		t.Errorf("%d bytes for one after a silence", got)
 	}
 }
@@ -45,36 +45,11 @@ func TestSmallTalkTakesNoShare(t *testing.T) {
 	for range 100 {
 		now = now.Add(inboundPeriod / 2)
 		for range 100 {
-			in.Round(now, now.Add(-inboundPeriod), inboundMuch-1, tcp.Millisecond)
+			in.round(now, now.Add(-inboundPeriod), inboundMuch-1)
 		}
-		if got, _ := in.Round(now, now.Add(-inboundPeriod/2), 1<<20, tcp.Millisecond); got != standingMin {
+		if got := in.round(now, now.Add(-inboundPeriod/2), 1<<20); got != standingMin {
 			t.Fatalf("%d bytes for the only one that receives much", got)
 		}
-	}
-}
-
-// TestLeastRoundTripOfAll: it is the same for all, and forgotten in time.
-func TestLeastRoundTripOfAll(t *testing.T) {
-	var in inbound
-	now := tcp.Instant(tcp.Second)
-	least := func(own tcp.Duration) tcp.Duration {
-		_, d := in.Round(now, now, 0, own)
-		return d
-	}
-	const short, long = 2 * tcp.Millisecond, 30 * tcp.Millisecond
-	if got := least(long); got != long {
-		t.Errorf("%d of the first", got)
-	}
-	if got := least(short); got != short {
-		t.Errorf("%d of a shorter one", got)
-	}
-	now = now.Add(leastWindow)
-	if got := least(long); got != short {
-		t.Errorf("%d of a longer one", got)
-	}
-	now = now.Add(tcp.Second)
-	if got := least(long); got != long {
-		t.Errorf("%d after the window", got)
 	}
 }
 

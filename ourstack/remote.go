@@ -16,6 +16,7 @@ type remote struct {
 	refs  int        // remotes.mu guards it
 	cfg   tcp.Config // of its connections: Memory is this share
 	group group      // scheduler.mu guards it
+	least leastRTT
 	in    inbound
 
 	blocks   atomic.Int64 // stream buffer blocks held
@@ -38,7 +39,7 @@ func (s *Stack) acquireRemote(addr wire.Addr) *remote {
 	if r == nil {
 		r = &remote{stack: s, addr: addr, cfg: s.cfg.TCP}
 		r.cfg.Memory = r
-		r.cfg.Inbound = &r.in
+		r.cfg.Path = r
 		r.cfg.MTU = s.mtuTo(addr)
 		r.group.loopback = s.isOwn(addr)
 		s.remotes.m[addr] = r

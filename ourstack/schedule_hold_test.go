@@ -106,7 +106,7 @@ func TestHoldEndsWithItsCause(t *testing.T) {
 func TestBothWaysHeld(t *testing.T) {
 	gateway, client := pair(t)
 	server, cl := established(t, gateway, client)
-	server.remote.cfg.Inbound, cl.remote.cfg.Inbound = nil, nil // or nothing is there to be held
+	server.remote.cfg.Path, cl.remote.cfg.Path = nil, nil // or nothing is there to be held
 	data, b := make([]byte, 256<<10), make([]byte, 256<<10)
 	read := map[*Conn]int{}
 	full := 0

@@ -5,15 +5,6 @@ import (
 	"vpngw/ourstack/wire"
 )
 
-// Inbound is what the connections with one peer share of the queues on the way here. It may be called
-// concurrently.
-type Inbound interface {
-	// Round is called once per round trip, as the receiver sees it, by each connection that receives, with
-	// the time of its last call, how many bytes have come since, and its least round-trip time. It returns how
-	// many bytes on the way to that connection may stand in queues, and the least round-trip time of all.
-	Round(now, last Instant, received int, least Duration) (standing int, leastOfAll Duration)
-}
-
 // autotune sizes the receive buffer: dynamic right-sizing. What the reader takes
 // in a round trip is what the path and the reader can do; twice that keeps a
 // sender in slow start from being limited by the window.
@@ -92,11 +83,11 @@ func (t *autotune) onRead(c *Conn, now Instant, n int) {
 // is filled, at the second time perhaps, needs room. Where the path has become longer since the least round trip was
 // measured, that part is what a window holds besides.
 func (t *autotune) limitInbound(c *Conn, now Instant, copied int, elapsed Duration) {
-	least := c.rtt.minRTT()
-	if c.cfg.Inbound == nil || least == 0 {
+	least := c.leastRTT()
+	if c.cfg.Path == nil || least == 0 {
 		return
 	}
-	standing, least := c.cfg.Inbound.Round(now, t.since, copied, least)
+	standing := c.cfg.Path.InboundRound(now, t.since, copied)
 	if n := c.counters.OutOfOrder; n != t.disorder {
 		t.disorder, t.repairs = n, repairRounds
 	}

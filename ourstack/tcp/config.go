@@ -24,8 +24,9 @@ type Config struct {
 	// Memory gives the buffers. Nil means HeapMemory.
 	Memory Memory
 
-	// Inbound bounds what is on its way here from the peer. Nil means that the receive buffer alone does.
-	Inbound Inbound
+	// Path bounds what is on its way here from the peer, and tells what to count as a queue on the way there.
+	// Nil means that the receive buffer alone bounds the one, and that each connection goes by itself for the other.
+	Path Path
 
 	// RcvBufInit, RcvBufMax bound the receive buffer in bytes: the window starts
 	// from the first and grows by measurement to the second. Zero means

@@ -101,7 +101,7 @@ func (z *fuzzed) open() {
 	case n < 64:
 		z.mem.limit = 1 + n%8
 	case n < 128:
-		z.cfg.Inbound = fixedInbound{standing: (n - 64) << 8}
+		z.cfg.Path = fixedPath{standing: (n - 64) << 8}
 	}
 	z.c.Init(&z.cfg, scriptTuple, seqnum.Value(-uint32(in.below(3000))), uint32(in.byte())<<24)
 	irs := seqnum.Value(-uint32(in.below(3000)))
@@ -390,7 +390,7 @@ func FuzzPair(f *testing.F) {
 			UserTimeout: 1000000 * Second, // faults may be a hundred in a row
 		}
 		if seed&32 != 0 {
-			cfg.Inbound = fixedInbound{standing: 4000}
+			cfg.Path = fixedPath{standing: 4000}
 		}
 		p := newPair(t, seed, linkModel{delay: Duration(seed>>16%30) * ms}, cfg, cfg)
 		in := choices{fates}

@@ -7,8 +7,11 @@ package tcp
 // trip, alone.
 func (c *Conn) Standing() int {
 	pipe, rtt := uint64(c.inFlight()), uint64(c.rtt.srtt)
-	moving := uint64(2*c.rtt.minRTT() + batchTime)
-	if pipe == 0 || rtt <= moving {
+	if pipe == 0 || rtt <= uint64(batchTime) {
+		return 0
+	}
+	moving := uint64(2*c.leastRTT() + batchTime)
+	if rtt <= moving {
 		return 0
 	}
 	return int(pipe - mulDiv(pipe, moving, rtt))

@@ -57,7 +57,7 @@ func (c *Conn) Freeze(f *Idle) bool {
 		sendSpace: c.sendSpace, recvSpace: c.recvSpace, opts: c.opts, user: c.user, plp: c.plp,
 		alive: c.alive, keepAliveAt: c.timers.at[timerKeepAlive],
 		cwnd: c.win.cwnd, ssthresh: c.win.ssthresh, initial: c.win.initial, pmtu: c.pmtu,
-		srtt: c.rtt.srtt, rttvar: c.rtt.rttvar, minRTT: c.rtt.minRTT(), minRTTAt: Instant(c.rtt.min.s[0].time),
+		srtt: c.rtt.srtt, rttvar: c.rtt.rttvar, minRTT: c.rtt.minRTT(), minRTTAt: c.rtt.minRTTAt(),
 		lastSent: c.rec.lastSent, lastWnd: c.rec.lastWnd,
 		reoWndMult: c.rack.reoWndMult, reoWndPersist: c.rack.reoWndPersist, reorderingSeen: c.rack.reorderingSeen,
 		cwrDue: c.rec.cwrDue, ece: c.ack.ece,

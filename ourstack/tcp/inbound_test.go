@@ -1,19 +1,19 @@
 package tcp
 
-import "testing"
+import (
+	"cmp"
+	"testing"
+)
 
-// A fixedInbound gives each connection the same.
-type fixedInbound struct {
+// A fixedPath is that of a peer whose connections are all given the same.
+type fixedPath struct {
 	standing int
 	least    Duration // 0: what the connection has measured
 }
 
-func (f fixedInbound) Round(_, _ Instant, _ int, least Duration) (int, Duration) {
-	if f.least != 0 {
-		least = f.least
-	}
-	return f.standing, least
-}
+func (f fixedPath) LeastRTT(own Duration, _ Instant) Duration { return cmp.Or(f.least, own) }
+
+func (f fixedPath) InboundRound(_, _ Instant, _ int) int { return f.standing }
 
 // trickle has perMs bytes come, and be read, in each of n milliseconds.
 func (s *script) trickle(n, perMs int) {
@@ -30,7 +30,7 @@ func (s *script) window() int { return int(s.c.rcvNxt.Size(s.c.rcvAdv)) }
 // TestWindowCoversWhatMoves: the window is twice what comes in a round trip, a batch, and what may stand; it
 // follows the rate up and down, and its edge never moves to the left (which the script checks).
 func TestWindowCoversWhatMoves(t *testing.T) {
-	run(t, Config{Inbound: fixedInbound{standing: 100_000}}, func(s *script) {
+	run(t, Config{Path: fixedPath{standing: 100_000}}, func(s *script) {
 		s.passiveRTT("mss 1000,sackOK,TS val 100 ecr 0,wscale 7", 10*ms)
 		for _, perMs := range []int{10_000, 40_000, 2_000} {
 			s.trickle(600, perMs)
@@ -47,7 +47,7 @@ func TestWindowCoversWhatMoves(t *testing.T) {
 
 // TestWindowIsBoundByTheLeastRoundTripOfAll: what this connection has measured may have been a queue.
 func TestWindowIsBoundByTheLeastRoundTripOfAll(t *testing.T) {
-	run(t, Config{Inbound: fixedInbound{100_000, 2 * ms}}, func(s *script) {
+	run(t, Config{Path: fixedPath{100_000, 2 * ms}}, func(s *script) {
 		s.passiveRTT("mss 1000,sackOK,TS val 100 ecr 0,wscale 7", 50*ms)
 		s.trickle(1500, 10_000)
 		if got := s.window(); got < 140_000 || got > 160_000 {
@@ -60,7 +60,7 @@ func TestWindowIsBoundByTheLeastRoundTripOfAll(t *testing.T) {
 // little may stand; nor one that was slow for a while before.
 func TestSlowStartIsAheadOfTheWindow(t *testing.T) {
 	for _, slow := range []int{0, 20} {
-		run(t, Config{RcvBufMax: 4 << 20, Inbound: fixedInbound{standing: 20_000}}, func(s *script) {
+		run(t, Config{RcvBufMax: 4 << 20, Path: fixedPath{standing: 20_000}}, func(s *script) {
 			const rtt = 50 * ms
 			s.passiveRTT("mss 1000,sackOK,TS val 100 ecr 0,wscale 7", rtt)
 			for range slow {
@@ -82,7 +82,7 @@ func TestSlowStartIsAheadOfTheWindow(t *testing.T) {
 
 // TestSmallestWindow: what nearly nothing comes through is still worth segments in pairs.
 func TestSmallestWindow(t *testing.T) {
-	run(t, Config{Inbound: fixedInbound{}}, func(s *script) {
+	run(t, Config{Path: fixedPath{}}, func(s *script) {
 		s.passiveRTT("mss 1000,sackOK,TS val 100 ecr 0,wscale 7", 10*ms)
 		for range 50 {
 			s.pass(100 * ms)
@@ -97,7 +97,7 @@ func TestSmallestWindow(t *testing.T) {
 
 // TestNoBoundWithoutARoundTrip: who has measured nothing is bound by its buffer alone.
 func TestNoBoundWithoutARoundTrip(t *testing.T) {
-	run(t, Config{Inbound: fixedInbound{}}, func(s *script) {
+	run(t, Config{Path: fixedPath{}}, func(s *script) {
 		s.synIn("mss 1000,sackOK,wscale 7")
 		s.want("SYN-ACK", "S. 0:0(0) ack 1")
 		s.waitTimer()
@@ -114,7 +114,7 @@ func TestNoBoundWithoutARoundTrip(t *testing.T) {
 // the bound is back. A short path keeps it.
 func TestNoBoundWhereALongPathLosesSegments(t *testing.T) {
 	for _, rtt := range []Duration{2 * ms, 20 * ms} {
-		run(t, Config{Inbound: fixedInbound{standing: 20_000}}, func(s *script) {
+		run(t, Config{Path: fixedPath{standing: 20_000}}, func(s *script) {
 			s.passiveRTT("mss 1000,sackOK,TS val 100 ecr 0,wscale 7", rtt)
 			rounds := func(n int) {
 				for range n {

@@ -265,7 +265,7 @@ func TestTransferOverLossyLink(t *testing.T) {
 			cfg := &Config{MTU: 600 + rng.IntN(900), CongestionControl: cc, ECN: seed%2 == 0}
 			cfgB := &Config{MTU: 600 + rng.IntN(900), CongestionControl: cc, ECN: seed%3 == 0}
 			if seed%4 == 1 {
-				cfgB.Inbound = fixedInbound{standing: rng.IntN(20000)}
+				cfgB.Path = fixedPath{standing: rng.IntN(20000)}
 			}
 			p := newPair(t, seed, link, cfg, cfgB)
 			p.transfer(randomData(rng, rng.IntN(300000)), 3600*Second)

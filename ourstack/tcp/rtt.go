@@ -147,3 +147,6 @@ func (e *rttEstimator) onSpuriousTimeout() {
 // minRTT returns the least RTT of the last five minutes (RACK.min_RTT, C.min_rtt);
 // 0 without a sample.
 func (e *rttEstimator) minRTT() Duration { return Duration(e.min.best()) }
+
+// minRTTAt is when it was measured.
+func (e *rttEstimator) minRTTAt() Instant { return Instant(e.min.s[0].time) }
