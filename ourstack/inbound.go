@@ -34,5 +34,5 @@ func (in *inbound) round(now, last tcp.Instant, received int) (standing int) {
 		in.flows++
 	}
 	flows := max(in.flows, in.before, 1)
-	return max(standingMin/flows, min(inboundPerFlow, standingMax/flows))
+	return max(inboundStanding/flows, min(inboundPerFlow, standingMax/flows))
 }

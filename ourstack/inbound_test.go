@@ -26,14 +26,14 @@ func TestConnectionsShareWhatMayStand(t *testing.T) {
 	var in inbound
 	now := tcp.Instant(tcp.Second)
 	for _, step := range []struct{ flows, want int }{
-		{1, standingMin}, {8, standingMin / 8}, {64, inboundPerFlow}, {1000, standingMax / 1000}, {2, standingMin / 2},
+		{1, inboundStanding}, {8, inboundStanding / 8}, {64, inboundPerFlow}, {1000, standingMax / 1000}, {2, inboundStanding / 2},
 	} {
 		if got := in.rounds(&now, 3, step.flows); got != step.want {
 			t.Errorf("%d bytes for each of %d connections, want %d", got, step.flows, step.want)
 		}
 	}
 	now = now.Add(10 * inboundPeriod)
-	if got := in.round(now, 0, inboundMuch); got != standingMin {
+	if got := in.round(now, 0, inboundMuch); got != inboundStanding {
 		t.Errorf("%d bytes for one after a silence", got)
 	}
 }
@@ -47,7 +47,7 @@ func TestSmallTalkTakesNoShare(t *testing.T) {
 		for range 100 {
 			in.round(now, now.Add(-inboundPeriod), inboundMuch-1)
 		}
-		if got := in.round(now, now.Add(-inboundPeriod/2), 1<<20); got != standingMin {
+		if got := in.round(now, now.Add(-inboundPeriod/2), 1<<20); got != inboundStanding {
 			t.Fatalf("%d bytes for the only one that receives much", got)
 		}
 	}
