@@ -49,6 +49,8 @@ type Options struct {
 	New func(*config.Config, *slog.Logger) (Gateway, error)
 	// Ready is called once, when peers can connect. May be nil.
 	Ready func(*config.Config)
+
+	loadFile func(path string) (*config.Config, error) // for tests; nil: config.Load
 }
 
 // daemon is the state of one Run. Only the goroutine of Run touches it.
@@ -84,13 +86,17 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	d.watch = newWatcher(d.log)
 	defer d.watch.close()
-	d.watch.follow(cfg, 0) // no fingerprint: the first message causes one more look
+	d.watch.follow(cfg, unknown) // the first message causes one more look
 	return d.loop(ctx)
 }
 
 // load reads the configuration and applies the flags to it.
 func (d *daemon) load() (*config.Config, error) {
-	cfg, err := config.Load(d.opts.ConfigPath)
+	load := config.Load
+	if d.opts.loadFile != nil {
+		load = d.opts.loadFile
+	}
+	cfg, err := load(d.opts.ConfigPath)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"vpngw/cmd/vpngw/internal/admin"
 	"vpngw/config"
@@ -98,6 +99,10 @@ func newProcess(t *testing.T) *process {
 	t.Helper()
 	dir := t.TempDir()
 	if _, err := config.NewState(dir, config.StateOptions{Endpoint: "192.0.2.1:51820"}); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour) // what the test does next has another time, however coarse the system's are
+	if err := os.Chtimes(filepath.Join(dir, "peers.d"), old, old); err != nil {
 		t.Fatal(err)
 	}
 	p := &process{

@@ -42,10 +42,13 @@ func (d *daemon) requestReload(ctx context.Context) (admin.Reload, error) {
 // reload brings the gateway to what the files say now. Whatever goes wrong is logged here, and the
 // gateway then goes on as it was.
 func (d *daemon) reload(why string) (admin.Reload, error) {
-	before := fingerprint(d.opts.ConfigPath, d.cfg)
+	before, began := fingerprint(d.opts.ConfigPath, d.cfg), moment(d.opts.ConfigPath, d.cfg)
 	mended := d.refused
 	d.refused = true
 	next, err := d.load()
+	if moment(d.opts.ConfigPath, d.cfg) != began {
+		before = unknown // what was loaded may be neither what was there before nor what is there now
+	}
 	if err != nil {
 		d.watch.follow(d.cfg, before) // or the same mistake would be logged every half minute
 		return admin.Reload{}, d.refuse(why, err)

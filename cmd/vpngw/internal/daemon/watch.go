@@ -27,6 +27,9 @@ type watcher struct {
 	dirs   map[string]bool // the directories that are watched
 }
 
+// unknown stands for the fingerprint of what nobody knows to be in the files: they differ from it.
+const unknown = 0
+
 // newWatcher returns a watcher of nothing; follow tells it what to watch. Its first message is
 // there already: the files may have changed between their loading and the beginning of the watch.
 func newWatcher(log *slog.Logger) *watcher {
@@ -54,7 +57,8 @@ func (w *watcher) close() {
 }
 
 // follow makes the watcher watch the directories that cfg came from, and compare against loaded, a
-// fingerprint taken before cfg was loaded: a change during loading is then seen as one after it.
+// fingerprint taken before cfg was loaded, or unknown if the files changed meanwhile: a change during loading is
+// then seen as one after it.
 func (w *watcher) follow(cfg *config.Config, loaded uint64) {
 	w.loaded = loaded
 	if w.notify == nil {
@@ -154,6 +158,17 @@ func fingerprint(path string, cfg *config.Config) uint64 {
 			stamp(h, filepath.Join(cfg.Interface.PeersDir, e.Name()))
 		}
 	}
+	return h.Sum64()
+}
+
+// moment is a fingerprint that also differs when files came and went again: it has the times of their directories.
+func moment(path string, cfg *config.Config) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d", fingerprint(path, cfg))
+	for _, f := range sourceFiles(path, cfg) {
+		stamp(h, filepath.Dir(f))
+	}
+	stamp(h, cfg.Interface.PeersDir)
 	return h.Sum64()
 }
 

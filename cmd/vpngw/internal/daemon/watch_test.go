@@ -39,6 +39,28 @@ func TestPeerFilesAreWatched(t *testing.T) {
 	p.finish()
 }
 
+// TestChangeTakenBackWhileLoading: what was loaded is not what the files say, though they are again as they were before.
+func TestChangeTakenBackWhileLoading(t *testing.T) {
+	p := newProcess(t)
+	looks := 0
+	p.opts.loadFile = func(path string) (*config.Config, error) {
+		if looks++; looks != 2 {
+			return config.Load(path)
+		}
+		p.addPeer("late")
+		c, err := config.Load(path)
+		return c, errors.Join(err, os.Remove(filepath.Join(p.dir, "peers.d", "late.toml")))
+	}
+	p.start()
+	if c := <-p.gateway.reloaded; !hasPeer(c, "late") {
+		t.Fatal("the added peer is missing: it was not added in time")
+	}
+	if c := <-p.gateway.reloaded; hasPeer(c, "late") {
+		t.Error("the removed peer is still there")
+	}
+	p.finish()
+}
+
 func TestPeersDirMadeLaterIsWatched(t *testing.T) {
 	p := newProcess(t)
 	if err := os.RemoveAll(filepath.Join(p.dir, "peers.d")); err != nil {
