@@ -93,7 +93,7 @@ const (
 	// What one remote address sends may stand in queues on its way here likewise: inboundStanding in all, but
 	// inboundPerFlow, up to standingMax, for each connection that receives much. With less, runs of segments get
 	// short: 64 flows with 8 KiB each carried a seventh less than without a bound, with 12 KiB a tenth. What 64 of
-	// them have, one alone has as well, or it would get less of a gateway that is busy with both: 0.44, and 0.49 with as much.
+	// them have, one alone has as well, or it would get less of a gateway that is busy with both: 0.44, and 0.46 to 0.50 with as much.
 	inboundStanding = 64 * inboundPerFlow
 	inboundPerFlow  = 12 << 10
 	// Those connections are counted that received inboundMuch bytes in a round trip, over inboundPeriod.
